@@ -124,11 +124,11 @@ def install() -> None:
     stamp = read_stamp()
     python = stamp["python"] if stamp and not os.environ.get("PYTHON") else choose_interpreter()
     if stamp.get("python") != python:
-        run(f"creating .venv with {python}", python, "-I", "-m", "venv", "--clear", str(VENV))
+        run(f"creating .venv with {python} (a minute or two, once)", python, "-I", "-m", "venv", "--clear", str(VENV))
     # Wheels only: building a source distribution would fetch its build dependencies without a hash.
     pip = [str(VENV_PYTHON), "-I", "-m", "pip", "install", "--disable-pip-version-check"]
     run(
-        "installing the pinned packages (a minute or two, once)",
+        "installing the pinned packages",
         *pip, "--require-hashes", "--only-binary=:all:", "--no-compile", "-r", str(REQUIREMENTS),
     )  # fmt: skip
     run("installing the project", *pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
@@ -148,6 +148,9 @@ def main() -> int:
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nsetup: interrupted; the next run starts over", file=sys.stderr)
+        return 130
     print(f"setup: .venv is ready ({time.monotonic() - started:.0f} s)")
     return 0
 
