@@ -74,9 +74,7 @@ class ManifestError(InputError):
 
     def __init__(self, message: str, *, source: str = "", line: int = 0, column: int = 0, hint: str = "") -> None:
         place = ":".join([source or "<text>", *(str(n) for n in (line, column) if n)])
-        super().__init__(
-            f"{place}: {message}", hint=hint, details={"source": source, "line": line, "column": column}
-        )
+        super().__init__(f"{place}: {message}", hint=hint, details={"source": source, "line": line, "column": column})
         self.source, self.line, self.column = source, line, column
 
 

@@ -31,7 +31,9 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         r"*** (private key)",
     ),
     (
-        re.compile(r"(?i)(?P<head>\b(?:client-key-data|token|password|api_key|id-token|refresh-token)\"?\s*[:=]\s*)\"?[^\s\",}]+"),
+        re.compile(
+            r"(?i)(?P<head>\b(?:client-key-data|token|password|api_key|id-token|refresh-token)\"?\s*[:=]\s*)\"?[^\s\",}]+"
+        ),
         r"\g<head>***",
     ),
 )
