@@ -96,8 +96,7 @@ class Follower:
 
     def _watch(self) -> Iterator[Event]:
         doing = f"watch {self.resource.plural}"
-        lines = _lines(self.transport, self.resource.path(self.namespace), self.query, self._version, doing, self.deadline)
-        for line in lines:
+        for line in self._lines(doing):
             if line is not None:
                 kind, item = line["type"], line["object"]
                 if kind == "ERROR":
@@ -115,5 +114,41 @@ class Follower:
             self._seen[uid_of(item)] = item
         return Event(kind, item)
 
-    def _version(item: KubeObject) -> str:
+    def _typed(self, item: KubeObject) -> KubeObject:
+        # Items of a list carry neither apiVersion nor kind.
+        return {"apiVersion": self.resource.api_version, "kind": self.resource.kind, **item}
+
+    def _lines(self, doing: str) -> Iterator[dict[str, Any] | None]:
+        """Yield the lines of one watch connection; None now and then, so that the caller can look at the clock."""
+        left = max(1.0, self.deadline - time.monotonic())
+        response = self.transport.stream(
+            self.resource.path(self.namespace),
+            doing=doing,
+            query={
+                **self.query,
+                "watch": "1",
+                "resourceVersion": self._version,
+                "allowWatchBookmarks": "true",
+                "timeoutSeconds": str(int(left) + 1),
+            },
+            read_timeout=min(_READ_SECONDS, left),
+        )
+        rest = b""
+        try:
+            while chunk := response.read1():
+                rest += chunk
+                *lines, rest = rest.split(b"\n")
+                yield from (json.loads(line) for line in lines if line.strip())
+                yield None
+        except Urllib3TimeoutError:
+            # Nothing happened for a while; the connection is opened anew where it was.
+            yield None
+        except (HTTPError, ValueError):
+            # Cut off, maybe in the middle of a line: what is complete was handed on, the rest comes again.
+            return
+        finally:
+            response.close()
+
+
+def _version(item: KubeObject) -> str:
     return str((item.get("metadata") or {}).get("resourceVersion") or "")
