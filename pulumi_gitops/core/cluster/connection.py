@@ -218,7 +218,7 @@ def _plugin_auth(context: kubeconfig.Context) -> Headers:
         )
 
     def headers() -> dict[str, str]:
-        settings: dict[str, Any] = configuration.auth_settings().get("BearerToken") or {}
+        settings = dict(configuration.auth_settings().get("BearerToken") or {})
         value = str(settings.get("value") or "")
         redact.register(value.removeprefix("Bearer "))
         return {"Authorization": value} if value else {}
