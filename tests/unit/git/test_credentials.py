@@ -82,7 +82,7 @@ def test_a_token_alone_is_enough_and_nothing_is_anonymous():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"username": "a:b"}, {"password": "secret\n"}, {"username": "a\r\nX: y"}, {"ca_cert": "/no/such/file.pem"}],
+    [{"username": "a:b"}, {"password": "canary-4713\n"}, {"username": "a\r\nX: y"}, {"ca_cert": "/no/such/file.pem"}],
 )
 def test_credentials_that_can_not_work(wrong):
     with pytest.raises(InputError):
