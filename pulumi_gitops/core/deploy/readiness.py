@@ -7,7 +7,7 @@ is ready when it is Active; a failed Pod is Failed; an Argo CD Application is re
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Readiness:
 
 
 _READY = Readiness(State.CURRENT)
-_UNSCHEDULABLE_GRACE = datetime.timedelta(seconds=15)
+_UNSCHEDULABLE_GRACE = dt.timedelta(seconds=15)
 # A spec of 2**31-1 means "no deadline" (kstatus: getProgressDeadline).
 _NO_DEADLINE = 2147483647
 
@@ -246,12 +246,12 @@ def _pod(_: Mapping[str, Any], status: Mapping[str, Any], conditions: _Condition
     return _progressing("PodPending", str(status.get("message") or ""))
 
 
-def _older_than(timestamp: str, age: datetime.timedelta) -> bool:
+def _older_than(timestamp: str, age: dt.timedelta) -> bool:
     try:
-        since = datetime.datetime.fromisoformat(timestamp)
+        since = dt.datetime.fromisoformat(timestamp)
     except ValueError:
         return False
-    return datetime.datetime.now(datetime.UTC) - since > age
+    return dt.datetime.now(dt.UTC) - since > age
 
 
 def _job(
