@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, MaxRetryError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from ..errors import ApiError, ClusterUnreachableError, GoneError
@@ -45,6 +45,8 @@ class Transport:
             options["ssl_context"] = endpoint.ssl_context
             if not endpoint.ssl_context.check_hostname:
                 options["assert_hostname"] = False
+                # The user asked for it (validate_certs, insecure-skip-tls-verify): no warning per request.
+                urllib3.disable_warnings(InsecureRequestWarning)
             elif endpoint.tls_server_name:
                 options["server_hostname"] = endpoint.tls_server_name
                 options["assert_hostname"] = endpoint.tls_server_name

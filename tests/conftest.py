@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that suites of all levels share: real control planes, and a clean slate of known secrets."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pulumi_gitops.core import redact
+from pulumi_gitops.core.cluster import Cluster, ConnectionOptions, connect
+from pulumi_gitops.core.objects import ObjectRef
+
+if TYPE_CHECKING:
+    from pulumi_gitops.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets() -> Iterator[None]:
+    """Forget registered secrets after each test: the registry lives as long as the process."""
+    yield
+    redact.forget_all()
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """One sandbox for the whole session; Argo CD's processes follow its manifests."""
+    from pulumi_gitops.sandbox import Sandbox
+
+    with Sandbox.start(argocd=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def cluster(sandbox: Sandbox) -> Iterator[Cluster]:
+    """A connection to the session's sandbox with all rights."""
+    with connect(ConnectionOptions(kubeconfig=str(sandbox.kubeconfig))) as connected:
+        yield connected
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A name for a namespace that does not exist yet; it is deleted afterwards, without waiting."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    yield name
+    cluster.delete(ObjectRef("", "v1", "Namespace", "", name))
