@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the status of an Argo CD Application means: pure rules, nothing is sent.
+
+The rules follow the application controller (controller/appcontroller.go, v3.2 to v3.6): it removes the refresh
+annotation in the very patch that writes the status of that refresh, so a status without the annotation is newer than
+whatever was written before the refresh was requested; and automated sync sets ``operation`` before that patch.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..objects import KubeObject, annotations_of
+from .specs import is_commit
+
+REFRESH_ANNOTATION = "argocd.argoproj.io/refresh"
+
+_ERROR_CONDITIONS = ("ComparisonError", "InvalidSpecError", "UnknownError", "DeletionError")
+_FAILED_PHASES = ("Failed", "Error")
+
+# Messages that say nothing about the application: a component is starting, or the network hiccups.
+_TRANSIENT = re.compile(
+    r"(?i)code = (Unavailable|DeadlineExceeded|ResourceExhausted|Canceled|Aborted)|connection re(fused|set)|"
+    r"i/o timeout|\bEOF\b|TLS handshake timeout|no such host|Temporary failure|server misbehaving|context deadline"
+)
+_HINTS = (
+    (
+        r"(?i)authentication|authorization failed|unauthorized|could not read username|invalid credentials|\b40[13]\b",
+        "The Git server refuses the controller: check username and password of the repository's connection.",
+    ),
+    (
+        (
+            r"(?i)unable to resolve .* to a commit|couldn't find remote ref|unknown revision|not our ref|"
+            r"reference not found"
+        ),
+        "The revision is not in the repository: check the name of the branch or tag, or push the commit first.",
+    ),
+    (
+        r"(?i)app path does not exist|path .*does not exist|no such file or directory",
+        "The path is not in the repository at this revision: check it, or push it first.",
+    ),
+    (r"(?i)repository not found|repository .* does not exist", "Check the URL of the repository."),
+    (r"(?i)references project", "Create the AppProject, or use the project `default`."),
+    (r"(?i)not permitted in project", "The AppProject does not allow this repository, destination or kind."),
+    (r"(?i)namespaces? \"[^\"]*\" not found", "Set create_namespace, or create the destination namespace."),
+    (
+        r"(?i)will wipe out all resources",
+        "The path holds no manifests any more; the controller keeps what runs. Remove the application instead.",
+    ),
+    (
+        r"(?i)connection refused|no such host|i/o timeout|dial tcp|certificate|x509",
+        "The controller can not reach the repository: the URL has to work from inside the cluster.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The newest sync operation of an application.
+
+    Attributes:
+        running: It runs, waits to be retried, or is about to start.
+        phase: ``Running``, ``Succeeded``, ``Failed``, ``Error``, ``Terminating``; "" when there never was one.
+        revision: Commit id (or what was asked for) that it syncs.
+        started: When it began; tells operations apart.
+        message: The controller's words.
+    """
+
+    running: bool
+    phase: str
+    revision: str
+    started: str
+    message: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without success."""
+        return not self.running and self.phase in _FAILED_PHASES
+
+
+@dataclass(frozen=True, slots=True)
+class AppStatus:
+    """The state of an Application that matters for a wait.
+
+    Attributes:
+        refreshing: A refresh is requested: everything else may be stale.
+        revision: Commit id that the cluster was compared with.
+        target: What the application follows: branch, tag, commit id.
+        sync: ``Synced``, ``OutOfSync``, ``Unknown``, or "".
+        health: ``Healthy``, ``Progressing``, ``Degraded``, ``Suspended``, ``Missing``, ``Unknown``, or "".
+        errors: Conditions that stop it, the controller's words.
+        sync_error: Why automated sync does not act, or "".
+        operation: Newest sync.
+        automated: The controller syncs by itself.
+        self_heal: It also undoes changes made by hand.
+        prune: Syncs remove what left the repository.
+        only_prune: Out of sync for nothing but objects that would have to be removed.
+        unhealthy: Objects that are not healthy: ``Deployment shop/web is Degraded: ...``.
+        out_of_sync: Objects that are not in sync: ``Deployment shop/web``.
+    """
+
+    refreshing: bool
+    revision: str
+    target: str
+    sync: str
+    health: str
+    errors: tuple[str, ...]
+    sync_error: str
+    operation: Operation
+    automated: bool
+    self_heal: bool
+    prune: bool
+    only_prune: bool
+    unhealthy: tuple[str, ...]
+    out_of_sync: tuple[str, ...]
+
+
+def read(app: KubeObject) -> AppStatus:
+    """Return the state of an Application."""
+    spec, status = app.get("spec") or {}, app.get("status") or {}
+    automated: dict[str, Any] | None = (spec.get("syncPolicy") or {}).get("automated")
+    resources = status.get("resources") or []
+    conditions = [(str(c.get("type")), str(c.get("message"))) for c in status.get("conditions") or []]
+    out_of_sync = [r for r in resources if r.get("status") == "OutOfSync"]
+    return AppStatus(
+        refreshing=REFRESH_ANNOTATION in annotations_of(app),
+        revision=str((status.get("sync") or {}).get("revision") or ""),
+        target=str((spec.get("source") or {}).get("targetRevision") or "HEAD"),
+        sync=str((status.get("sync") or {}).get("status") or ""),
+        health=str((status.get("health") or {}).get("status") or ""),
+        errors=tuple(message for kind, message in conditions if kind in _ERROR_CONDITIONS),
+        sync_error=next((message for kind, message in conditions if kind == "SyncError"), ""),
+        operation=_operation(app),
+        automated=automated is not None and automated.get("enabled", True) is not False,
+        self_heal=bool((automated or {}).get("selfHeal")),
+        prune=bool((automated or {}).get("prune")),
+        only_prune=bool(out_of_sync) and all(r.get("requiresPruning") for r in out_of_sync),
+        unhealthy=tuple(_unhealthy(r) for r in resources if _health_of(r) not in ("", "Healthy", "Suspended")),
+        out_of_sync=tuple(_named(r) for r in out_of_sync),
+    )
+
+
+def _operation(app: KubeObject) -> Operation:
+    state = (app.get("status") or {}).get("operationState") or {}
+    requested = app.get("operation") or {}
+    result = state.get("syncResult") or {}
+    asked = ((state.get("operation") or requested).get("sync") or {}).get("revision")
+    phase = str(state.get("phase") or "")
+    return Operation(
+        running=bool(requested) or phase in ("Running", "Terminating"),
+        phase=phase,
+        revision=str(result.get("revision") or asked or ""),
+        started=str(state.get("startedAt") or ""),
+        message=str(state.get("message") or ""),
+    )
+
+
+def _named(resource: dict[str, Any]) -> str:
+    place = "/".join(part for part in (resource.get("namespace"), resource.get("name")) if part)
+    return f"{resource.get('kind')} {place}"
+
+
+def _health_of(resource: dict[str, Any]) -> str:
+    return str((resource.get("health") or {}).get("status") or "")
+
+
+def _unhealthy(resource: dict[str, Any]) -> str:
+    message = (resource.get("health") or {}).get("message")
+    return f"{_named(resource)} is {_health_of(resource)}" + (f": {message}" if message else "")
+
+
+def hint_for(message: str) -> str:
+    """Return what a user can do about a message of the controller, "" when nothing is known."""
+    return next((hint for pattern, hint in _HINTS if re.search(pattern, message)), "")
+
+
+# --- what to do next -------------------------------------------------------------------------------------------------
+
+
+class Step(enum.StrEnum):
+    """What a wait does next."""
+
+    DONE = "done"
+    WAIT = "wait"
+    REFRESH = "refresh"
+    """The status is older than the newest operation: ask for a new one."""
+    SYNC = "sync"
+    """Nobody syncs unless we ask for it."""
+    TROUBLE = "trouble"
+    """An error, unless the next refreshes make it go away."""
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a status means for a goal.
+
+    Attributes:
+        step: What to do next.
+        message: Why, for people.
+        grace: With TROUBLE: seconds that it may last.
+        pause: With TROUBLE: seconds until the controller is asked to look again.
+        revision: With DONE: commit id that the cluster is at.
+    """
+
+    step: Step
+    message: str = ""
+    grace: float = 0.0
+    pause: float = 0.0
+    revision: str = ""
+
+
+@dataclass(slots=True)
+class Goal:
+    """What a wait is for, and what it knows so far.
+
+    Attributes:
+        revision: Commit id (may be short), branch or tag; None for the newest commit of what the application follows.
+        ended: ``started`` of an operation that had ended before the wait, or that was taken into account already.
+        syncs: Syncs that we asked for.
+    """
+
+    revision: str | None = None
+    ended: str = ""
+    syncs: int = 0
+
+    def is_at(self, status: AppStatus) -> bool:
+        """Tell whether the cluster was compared with what was asked for."""
+        if self.revision is None or self.revision == status.target:
+            return bool(status.revision)
+        return is_commit(self.revision) and status.revision.startswith(self.revision)
+
+    def is_met_by(self, operation: Operation) -> bool:
+        """Tell whether a sync that we asked for was of what was asked for; the controller resolves names."""
+        revision = self.revision
+        return revision is None or not is_commit(revision) or operation.revision.startswith(revision)
+
+
+def judge(status: AppStatus, goal: Goal) -> Verdict:
+    """Say what a status means for a goal."""
+    if status.refreshing:
+        return Verdict(Step.WAIT, "waiting for the controller to look at it")
+    if status.errors:
+        return _trouble("; ".join(status.errors))
+    at_goal = goal.is_at(status)
+    if status.automated and not at_goal:
+        return Verdict(
+            Step.TROUBLE,
+            f"it follows {status.target}, which is at {status.revision or 'no commit'}, not at {goal.revision}",
+            grace=10.0,
+            pause=2.0,
+        )
+    operation = status.operation
+    if operation.running:
+        return Verdict(Step.WAIT, operation.message or f"syncing {operation.revision[:12]}")
+    news = bool(operation.phase) and operation.started != goal.ended
+    if news and operation.failed and (not at_goal or operation.revision in ("", status.revision)):
+        return Verdict(Step.FAIL, operation.message)
+    if at_goal and (status.sync == "Synced" or (status.only_prune and not status.prune)):
+        # The controller compares with live objects that have the new generation, so this health is of this revision.
+        return _judge_health(status, status.revision)
+    if news:
+        return Verdict(Step.REFRESH, operation.message)
+    if not at_goal and goal.syncs and goal.is_met_by(operation):
+        # An older or other revision than the application follows, synced because we asked for it.
+        return _judge_health(status, operation.revision)
+    return _judge_out_of_sync(status, goal)
+
+
+def _trouble(message: str) -> Verdict:
+    if _TRANSIENT.search(message):
+        return Verdict(Step.TROUBLE, message, grace=30.0, pause=3.0)
+    # Asked once more before it counts: a Secret or AppProject made a moment ago may not have reached the controller.
+    return Verdict(Step.TROUBLE, message, grace=1.0, pause=1.0)
+
+
+def _judge_health(status: AppStatus, revision: str) -> Verdict:
+    if status.health == "Healthy":
+        return Verdict(Step.DONE, revision=revision)
+    message = "; ".join(status.unhealthy[:5]) or f"health is {status.health or 'not known yet'}"
+    if status.health == "Degraded":
+        # Rules of custom kinds may look at a condition of the previous generation for a moment.
+        return Verdict(Step.TROUBLE, message, grace=10.0, pause=5.0)
+    return Verdict(Step.WAIT, message)
+
+
+def _judge_out_of_sync(status: AppStatus, goal: Goal) -> Verdict:
+    names = ", ".join(status.out_of_sync[:5])
+    waiting = Verdict(Step.WAIT, f"out of sync: {names}" if names else f"sync is {status.sync or 'not known yet'}")
+    if status.automated:
+        operation = status.operation
+        attempted = bool(operation.phase) and operation.revision in ("", status.revision)
+        if status.sync_error and not operation.failed:
+            return _trouble(status.sync_error)
+        if status.sync != "OutOfSync" or not attempted or (status.self_heal and not operation.failed):
+            return waiting
+    # Nobody will sync: it is not automated, or the controller syncs a revision once and does not repeat what failed.
+    return waiting if goal.syncs else Verdict(Step.SYNC, waiting.message)
