@@ -1,0 +1,171 @@
+# Copyright (c) pulumi-gitops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change at any time.
+
+"""What the modules share: options, the way to the engine, and the shape of results."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.basic import AnsibleFallbackNotFound
+
+from ansible_collections.iac.gitops.plugins.module_utils._engine import require_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # the words that Ansible itself uses
+
+
+def environment(*names: str) -> str:
+    """Fallback of an option: the first of these variables that is set and not empty (as kubernetes.core reads them)."""
+    for name in names:
+        value = os.environ.get(name)
+        if value:
+            return value
+    raise AnsibleFallbackNotFound
+
+
+def _k8s_auth(*names: str) -> tuple[Callable[..., str], list[str]]:
+    return environment, ["K8S_AUTH_" + name for name in names]
+
+
+CONNECTION = {
+    "kubeconfig": {"type": "raw", "fallback": _k8s_auth("KUBECONFIG")},
+    "context": {"type": "str", "fallback": _k8s_auth("CONTEXT")},
+    "host": {"type": "str", "fallback": _k8s_auth("HOST")},
+    "api_key": {"type": "str", "no_log": True, "fallback": _k8s_auth("API_KEY")},
+    "validate_certs": {
+        "type": "bool",
+        "aliases": ["verify_ssl"],
+        "fallback": _k8s_auth("VALIDATE_CERTS", "VERIFY_SSL"),
+    },
+    "ca_cert": {"type": "path", "aliases": ["ssl_ca_cert"], "fallback": _k8s_auth("CA_CERT", "SSL_CA_CERT")},
+    "client_cert": {"type": "path", "aliases": ["cert_file"], "fallback": _k8s_auth("CLIENT_CERT", "CERT_FILE")},
+    "client_key": {
+        "type": "path",
+        "no_log": False,
+        "aliases": ["key_file"],
+        "fallback": _k8s_auth("CLIENT_KEY", "KEY_FILE"),
+    },
+    "proxy": {"type": "str", "fallback": _k8s_auth("PROXY")},
+    "no_proxy": {"type": "str", "fallback": _k8s_auth("NO_PROXY")},
+    "proxy_headers": {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {
+            "proxy_basic_auth": {
+                "type": "str",
+                "no_log": True,
+                "fallback": _k8s_auth("PROXY_HEADERS_PROXY_BASIC_AUTH"),
+            },
+            "basic_auth": {"type": "str", "no_log": True, "fallback": _k8s_auth("PROXY_HEADERS_BASIC_AUTH")},
+            "user_agent": {"type": "str", "fallback": _k8s_auth("PROXY_HEADERS_USER_AGENT")},
+        },
+    },
+    "impersonate_user": {"type": "str", "fallback": _k8s_auth("IMPERSONATE_USER")},
+    "impersonate_groups": {"type": "list", "elements": "str", "fallback": _k8s_auth("IMPERSONATE_GROUPS")},
+}
+
+WAIT = {
+    "wait": {"type": "bool", "default": True},
+    "wait_timeout": {"type": "int", "default": 300},
+}
+
+CONTROLLER = {"type": "str", "default": "argocd", "choices": ["argocd"]}
+STATE = {"type": "str", "default": "present", "choices": ["present", "absent"]}
+
+
+class EngineModule:
+    """What our modules add to AnsibleModule: the way to the engine, and manifests kept out of logs and ``invocation``.
+
+    A base beside AnsibleModule and not under it, as ansible-lint puts a class that never runs in the place of
+    AnsibleModule that the module's own file imports. ``no_log`` is of no use for manifests: it would blank out every
+    word of them (``v1``, ``true``) in all results.
+    """
+
+    params: dict[str, Any]
+    _diff: bool
+
+    def work(self) -> dict[str, Any]:
+        """Do what the module is for and return its result; may raise any error of the engine."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Work, then exit: with the result, or with the message, code, hint and details of an error."""
+        require_engine(self)
+        from pulumi_gitops.core.errors import GitOpsError
+
+        result, failure = {}, None
+        try:
+            result = self.work()
+        except GitOpsError as error:
+            failure = error
+        # Outside of the handler, as Ansible reports the exception that is being handled, with its causes.
+        if failure is not None:
+            self.fail_json(failure.message, code=failure.code, hint=failure.hint, details=failure.details)
+        self.exit_json(**result)
+
+    def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
+        """Write nothing to the system log: AnsibleModule would write every option, Secrets in manifests included."""
+
+    def exit_json(self, **kwargs: Any) -> None:
+        """Return a result, ``invocation`` without contents."""
+        super().exit_json(invocation=self._invocation(), **kwargs)
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        """Return an error, ``invocation`` without contents."""
+        super().fail_json(msg=msg, invocation=self._invocation(), **kwargs)
+
+    def _invocation(self) -> dict[str, Any]:
+        return {"module_args": {name: _shown(name, value) for name, value in self.params.items()}}
+
+    def connection(self) -> Any:
+        """Return the engine's ConnectionOptions."""
+        from pulumi_gitops.core.cluster import ConnectionOptions
+
+        given = {name: self.params[name] for name in CONNECTION if self.params[name] is not None}
+        headers = {name: value for name, value in given.pop("proxy_headers", {}).items() if value is not None}
+        groups = tuple(given.pop("impersonate_groups", ()))
+        return ConnectionOptions(proxy_headers=headers or None, impersonate_groups=groups, **given)
+
+    def spec(self, kind: type, **more: Any) -> Any:
+        """Make a dataclass of the engine from the options of the same names; what is not given keeps its default."""
+        names = {field.name for field in dataclasses.fields(kind)}
+        given = {name: value for name, value in self.params.items() if name in names and value is not None}
+        return kind(**{**given, **more})
+
+    def report(self, changes: Iterable[Any], **values: Any) -> dict[str, Any]:
+        """Return a result that names each changed object, with a diff of each in diff mode."""
+        changes = list(changes)
+        changed = [change for change in changes if change.changed]
+        for change in changes:
+            if change.action == "handed_over":
+                self.warn(f"{change.ref} was left alone: {change.reason}")
+        return {
+            "changed": bool(changed),
+            "changes": [change.as_dict() for change in changed],
+            **self.diffs(change.diff() for change in changed),
+            **values,
+        }
+
+    def diffs(self, entries: Iterable[dict[str, str]]) -> dict[str, Any]:
+        """Return the part of a result that diff mode adds: one entry per object or file."""
+        return {"diff": list(entries)} if self._diff else {}
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Hide what holds contents: manifests, files, and a kubeconfig that is not a path."""
+    if value is None:
+        return None
+    if name == "kubeconfig":
+        return value if isinstance(value, str) and "\n" not in value else HIDDEN
+    if name == "src":
+        return [entry["path"] if isinstance(entry, dict) else entry for entry in value]
+    if name == "files":
+        return dict.fromkeys(value, HIDDEN)
+    return HIDDEN if name in ("definition", "patches") else value
