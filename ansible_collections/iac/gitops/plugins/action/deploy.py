@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         sources = args.get("src") or []
         paths = [sources] if isinstance(sources, str) else sources
-        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        if not isinstance(paths, list) or not all(isinstance(path, str) and path.strip() for path in paths):
             raise AnsibleActionFail("src is a path or a list of paths", result={"code": "input.invalid"})
         if paths and not boolean(args.get("remote_src", False), strict=False):
             folders = [*self._task.get_search_path(), self._loader.get_basedir()]

@@ -47,10 +47,19 @@ def locate(pattern: str, folders: Iterable[str]) -> list[Path]:
 
 
 def manifest_files(path: Path) -> list[Path]:
-    """Return `path` itself, or for a folder the manifests in and below it, sorted."""
+    """Return `path` itself, or for a folder the manifests in and below it (hidden entries left out), sorted."""
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.suffix in MANIFEST_SUFFIXES and file.is_file())
+    found = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix in MANIFEST_SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+    if not found:
+        raise AnsibleActionFail(f"folder {path} holds no manifests", result={"code": "input.empty_set"})
+    return found
 
 
 def read_text(loader: DataLoader, path: Path) -> str:

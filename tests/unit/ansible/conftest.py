@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run modules of the collection in this process, without Ansible around them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+
+MODULES = "ansible_collections.iac.gitops.plugins.modules"
+
+
+class StoppedError(Exception):
+    """Ends a module as soon as it has said what it accepts."""
+
+
+@pytest.fixture
+def call_of(monkeypatch):
+    """What a module passes to AnsibleModule, by the module's name."""
+
+    def capture(name):
+        seen = {}
+
+        def init(self, **kwargs):
+            seen.update(kwargs)
+            raise StoppedError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(basic.AnsibleModule, "__init__", init)
+            with pytest.raises(StoppedError):
+                importlib.import_module(f"{MODULES}.{name}").main()
+        return seen
+
+    return capture
+
+
+@pytest.fixture
+def run_module(monkeypatch, capsys):
+    """Run a module with arguments and return its result as Ansible gets it."""
+    for name in [name for name in os.environ if name.startswith("K8S_AUTH_")]:
+        monkeypatch.delenv(name)
+
+    def run(module, /, _diff=False, _check=False, **args):
+        args |= {"_ansible_diff": _diff, "_ansible_check_mode": _check, "_ansible_inject_invocation": True}
+        with patch_module_args(args), pytest.raises(SystemExit):
+            importlib.import_module(f"{MODULES}.{module}").main()
+        return json.loads(capsys.readouterr().out)
+
+    return run

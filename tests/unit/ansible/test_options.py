@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The modules' options are those that were promised, and they mean what the engine means by them."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.iac.gitops.plugins.module_utils import _engine
+from pulumi_gitops.core import __version__, cluster
+from pulumi_gitops.core.cluster import ConnectionOptions
+from pulumi_gitops.core.controllers import ApplicationSpec, ControllerSpec, RepositorySpec, SyncSpec
+from pulumi_gitops.core.deploy import ReleaseSpec
+from pulumi_gitops.core.errors import ClusterUnreachableError
+from pulumi_gitops.core.git import Credentials
+
+COLLECTION = Path(__file__).parents[3] / "ansible_collections/iac/gitops"
+
+# What the project promised, module by module. `message` of `files` is called `commit_message` inside, see there.
+PROMISED = {
+    "controller": "name state version namespace manifests checksum patches registry image_pull_secret wait "
+    "wait_timeout",
+    "repository": "controller name url username password namespace state",
+    "application": "controller name url path revision destination_namespace project auto_sync prune self_heal "
+    "create_namespace namespace wait wait_timeout state",
+    "deploy": "name namespace definition src images create_namespace wait wait_timeout prune state",
+    "files": "url branch username password files delete commit_message author",
+    "sync": "controller name revision namespace wait_timeout",
+}
+CONNECTION = (
+    "kubeconfig context host api_key ca_cert validate_certs client_cert client_key proxy no_proxy proxy_headers "
+    "impersonate_user impersonate_groups"
+)
+SPECS = {
+    "controller": ControllerSpec,
+    "repository": RepositorySpec,
+    "application": ApplicationSpec,
+    "deploy": ReleaseSpec,
+    "files": Credentials,
+    "sync": SyncSpec,
+}
+# Not for users: set by the module itself.
+INTERNAL = {"source", "annotations", "objects"}
+
+
+@pytest.mark.parametrize("module", PROMISED)
+def test_promised_options_are_there(module, call_of):
+    promised = set(PROMISED[module].split()) | (set() if module == "files" else set(CONNECTION.split()))
+    assert promised <= set(call_of(module)["argument_spec"])
+
+
+@pytest.mark.parametrize("module", SPECS)
+def test_options_have_the_names_and_defaults_of_the_engine(module, call_of):
+    options = call_of(module)["argument_spec"]
+    for field in dataclasses.fields(SPECS[module]):
+        if field.name in INTERNAL:
+            continue
+        default = options[field.name].get("default")
+        if field.default is dataclasses.MISSING:
+            assert default is None, field.name
+        else:
+            expected = str(field.default) if isinstance(field.default, enum.Enum) else field.default
+            assert default == (list(expected) if isinstance(expected, tuple) else expected), field.name
+
+
+@pytest.mark.parametrize("module", PROMISED)
+def test_every_module_has_check_mode(module, call_of):
+    assert call_of(module)["supports_check_mode"] is True
+
+
+def test_connection_options_are_those_of_the_engine():
+    missing = {field.name for field in dataclasses.fields(ConnectionOptions)} - set(CONNECTION.split())
+    # Basic authentication left Kubernetes in 1.19, and `username` and `password` belong to Git in `repository`.
+    assert missing == {"username", "password", "tls_server_name", "request_timeout"}
+
+
+def test_a_connection_for_all_modules_is_set_by_one_group(call_of):
+    groups = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())["action_groups"]
+    with_cluster = {module for module in PROMISED if "kubeconfig" in call_of(module)["argument_spec"]}
+    assert set(groups["all"]) == with_cluster
+    assert set(groups["git"]) == set(PROMISED) - with_cluster
+
+
+def test_every_module_of_the_collection_is_promised():
+    assert {path.stem for path in (COLLECTION / "plugins/modules").glob("*.py")} == set(PROMISED)
+
+
+def test_collection_and_engine_have_one_version():
+    assert yaml.safe_load((COLLECTION / "galaxy.yml").read_text())["version"] == __version__
+    assert __version__.startswith(_engine.NEEDED + ".")
+
+
+ENVIRONMENT = [
+    ("K8S_AUTH_KUBECONFIG", "/etc/kubeconfig", "kubeconfig", "/etc/kubeconfig"),
+    ("K8S_AUTH_CONTEXT", "staging", "context", "staging"),
+    ("K8S_AUTH_HOST", "https://k8s.example.com", "host", "https://k8s.example.com"),
+    ("K8S_AUTH_API_KEY", "token-of-somebody", "api_key", "token-of-somebody"),
+    ("K8S_AUTH_VERIFY_SSL", "false", "validate_certs", False),
+    ("K8S_AUTH_VALIDATE_CERTS", "no", "validate_certs", False),
+    ("K8S_AUTH_SSL_CA_CERT", "/etc/ca.pem", "ca_cert", "/etc/ca.pem"),
+    ("K8S_AUTH_CA_CERT", "/etc/ca.pem", "ca_cert", "/etc/ca.pem"),
+    ("K8S_AUTH_CERT_FILE", "/etc/cert.pem", "client_cert", "/etc/cert.pem"),
+    ("K8S_AUTH_KEY_FILE", "/etc/key.pem", "client_key", "/etc/key.pem"),
+    ("K8S_AUTH_PROXY", "http://proxy.example.com:3128", "proxy", "http://proxy.example.com:3128"),
+    ("K8S_AUTH_NO_PROXY", ".example.com", "no_proxy", ".example.com"),
+    ("K8S_AUTH_PROXY_HEADERS_USER_AGENT", "ci/1.0", "proxy_headers", {"user_agent": "ci/1.0"}),
+    ("K8S_AUTH_IMPERSONATE_USER", "ci", "impersonate_user", "ci"),
+    ("K8S_AUTH_IMPERSONATE_GROUPS", "dev,ops", "impersonate_groups", ("dev", "ops")),
+]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The connections that modules ask for; they get none."""
+    seen = []
+
+    def connect(options):
+        seen.append(options)
+        raise ClusterUnreachableError("not here")
+
+    monkeypatch.setattr(cluster, "connect", connect)
+    return seen
+
+
+@pytest.mark.parametrize(("variable", "value", "option", "expected"), ENVIRONMENT)
+def test_variables_of_kubernetes_core_work(variable, value, option, expected, run_module, asked, monkeypatch):
+    monkeypatch.setenv(variable, value)
+    run_module("sync", name="shop")
+    assert getattr(asked[0], option) == expected
+
+
+def test_an_option_wins_over_its_variable_and_an_empty_variable_counts_as_unset(run_module, asked, monkeypatch):
+    monkeypatch.setenv("K8S_AUTH_CONTEXT", "staging")
+    monkeypatch.setenv("K8S_AUTH_VERIFY_SSL", "")
+    run_module("sync", name="shop", context="production")
+    assert asked[0] == ConnectionOptions(context="production")
