@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.iac.gitops.plugins.module_utils import _engine
 from pulumi_gitops.core import cluster
@@ -139,3 +142,24 @@ def test_content_of_a_file_has_to_be_text(run_module):
     result = run_module("files", url="https://git.example.com/x", branch="b", commit_message="m", files={"a": {"b": 1}})
     assert result["msg"] == "the content of 'a' is not text but dict"
     assert "to_nice_yaml" in result["hint"]
+
+
+def test_a_linter_that_puts_its_own_class_in_place_of_ansible_module_deploys_nothing(deployed, run_module, monkeypatch):
+    """ansible-lint checks the options of each task that way, with the class's __init__ raising at its end."""
+
+    class Validated(Exception):  # noqa: N818  # the name that ansible-lint gives it
+        pass
+
+    class Validator(basic.AnsibleModule):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            raise Validated
+
+    path = Path(importlib.import_module("ansible_collections.iac.gitops.plugins.modules.deploy").__file__)
+    spec = importlib.util.spec_from_file_location("linted", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(basic, "AnsibleModule", Validator)
+    spec.loader.exec_module(module)
+    with patch_module_args(RELEASE), pytest.raises(Validated):
+        module.main()
+    assert deployed == []
