@@ -13,7 +13,7 @@ from ..objects import KubeObject, ObjectRef
 from . import wiring
 from .specs import ApplicationResult, ApplicationSpec, RepositorySpec, SyncResult, SyncSpec, is_commit
 from .status import Goal, read
-from .waiting import Wait
+from .waiting import Wait, stop_operation
 
 
 def apply_repository(cluster: Cluster, spec: RepositorySpec, *, check: bool = False) -> tuple[Change, ...]:
@@ -75,11 +75,16 @@ def remove_application(
         RemovalBlockedError: It did not go away in time; says what blocks.
     """
     ref = wiring.application_ref(spec.name, spec.target_namespace)
+    live = cluster.find(ref)
+    if live is not None and not check and wiring.is_ours(live) and read(live).operation.phase == "Running":
+        # The controller deletes nothing before the sync ends, which takes minutes when it fails and is tried again.
+        stop_operation(cluster, live)
     try:
         changes = _remove(cluster, ref, check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
     except RemovalBlockedError as e:
+        reasons = read(cluster.find(ref) or {}).errors
         raise RemovalBlockedError(
-            e.message,
+            "\n".join([e.message, *reasons]),
             hint=f"The finalizer {wiring.FINALIZER} is processed by Argo CD's application controller: does it run, and "
             "can it delete what the application deployed?",
             details=e.details,

@@ -184,7 +184,7 @@ def uninstall(
 
     Args:
         cluster: Where.
-        spec: Which controller, in which namespace.
+        spec: Which controller; without a namespace it is removed wherever it is.
         check: Change nothing, return what would be.
         progress: Called for each step.
 
@@ -193,11 +193,11 @@ def uninstall(
             installed it.
         RemovalBlockedError: Objects do not go away in time; names the finalizers.
     """
-    namespace = spec.target_namespace
     title = catalog.controller(spec.name).title
-    there = installed(cluster, spec.name, namespace)
+    there = installed(cluster, spec.name, spec.namespace)
     if there is None:
-        return ControllerResult(version="", namespace=namespace, changes=())
+        return ControllerResult(version="", namespace=spec.target_namespace, changes=())
+    namespace = there.namespace
     if there.state is InstallState.UNMANAGED:
         raise RemovalRefusedError(
             f"{title} in namespace {namespace} was not installed by pulumi-gitops",

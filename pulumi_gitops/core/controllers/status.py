@@ -18,7 +18,8 @@ from .specs import is_commit
 
 REFRESH_ANNOTATION = "argocd.argoproj.io/refresh"
 
-_ERROR_CONDITIONS = ("ComparisonError", "InvalidSpecError", "UnknownError", "DeletionError")
+_ERROR_CONDITIONS = ("ComparisonError", "UnknownError", "DeletionError")
+_RESOLVED = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _FAILED_PHASES = ("Failed", "Error")
 
 # Messages that say nothing about the application: a component is starting, or the network hiccups.
@@ -42,8 +43,12 @@ _HINTS = (
         r"(?i)app path does not exist|path .*does not exist|no such file or directory",
         "The path is not in the repository at this revision: check it, or push it first.",
     ),
+    (
+        r"^it follows ",
+        "The commit was not pushed there, or newer ones followed; without a revision the newest commit is awaited.",
+    ),
     (r"(?i)repository not found|repository .* does not exist", "Check the URL of the repository."),
-    (r"(?i)references project", "Create the AppProject, or use the project `default`."),
+    (r"(?i)referenc(es|ing) project", "Create the AppProject, or use the project `default`."),
     (r"(?i)not permitted in project", "The AppProject does not allow this repository, destination or kind."),
     (r"(?i)namespaces? \"[^\"]*\" not found", "Set create_namespace, or create the destination namespace."),
     (
@@ -67,6 +72,7 @@ class Operation:
         revision: Commit id (or what was asked for) that it syncs.
         started: When it began; tells operations apart.
         message: The controller's words.
+        retries: How often it failed and is to be tried again.
     """
 
     running: bool
@@ -74,6 +80,7 @@ class Operation:
     revision: str
     started: str
     message: str
+    retries: int
 
     @property
     def failed(self) -> bool:
@@ -87,7 +94,7 @@ class AppStatus:
 
     Attributes:
         refreshing: A refresh is requested: everything else may be stale.
-        revision: Commit id that the cluster was compared with.
+        revision: Commit id that the cluster was compared with; "" when there is none.
         target: What the application follows: branch, tag, commit id.
         sync: ``Synced``, ``OutOfSync``, ``Unknown``, or "".
         health: ``Healthy``, ``Progressing``, ``Degraded``, ``Suspended``, ``Missing``, ``Unknown``, or "".
@@ -121,17 +128,19 @@ class AppStatus:
 def read(app: KubeObject) -> AppStatus:
     """Return the state of an Application."""
     spec, status = app.get("spec") or {}, app.get("status") or {}
+    revision = str((status.get("sync") or {}).get("revision") or "")
     automated: dict[str, Any] | None = (spec.get("syncPolicy") or {}).get("automated")
     resources = status.get("resources") or []
     conditions = [(str(c.get("type")), str(c.get("message"))) for c in status.get("conditions") or []]
     out_of_sync = [r for r in resources if r.get("status") == "OutOfSync"]
     return AppStatus(
         refreshing=REFRESH_ANNOTATION in annotations_of(app),
-        revision=str((status.get("sync") or {}).get("revision") or ""),
+        # While it can not be resolved the controller writes the name here.
+        revision=revision if _RESOLVED.fullmatch(revision) else "",
         target=str((spec.get("source") or {}).get("targetRevision") or "HEAD"),
         sync=str((status.get("sync") or {}).get("status") or ""),
         health=str((status.get("health") or {}).get("status") or ""),
-        errors=tuple(message for kind, message in conditions if kind in _ERROR_CONDITIONS),
+        errors=_errors(conditions),
         sync_error=next((message for kind, message in conditions if kind == "SyncError"), ""),
         operation=_operation(app),
         automated=automated is not None and automated.get("enabled", True) is not False,
@@ -141,6 +150,12 @@ def read(app: KubeObject) -> AppStatus:
         unhealthy=tuple(_unhealthy(r) for r in resources if _health_of(r) not in ("", "Healthy", "Suspended")),
         out_of_sync=tuple(_named(r) for r in out_of_sync),
     )
+
+
+def _errors(conditions: list[tuple[str, str]]) -> tuple[str, ...]:
+    invalid = tuple(message for kind, message in conditions if kind == "InvalidSpecError")
+    # With an invalid spec the controller compares nothing: its other conditions are of an earlier spec.
+    return invalid or tuple(message for kind, message in conditions if kind in _ERROR_CONDITIONS)
 
 
 def _operation(app: KubeObject) -> Operation:
@@ -155,6 +170,7 @@ def _operation(app: KubeObject) -> Operation:
         revision=str(result.get("revision") or asked or ""),
         started=str(state.get("startedAt") or ""),
         message=str(state.get("message") or ""),
+        retries=int(state.get("retryCount") or 0),
     )
 
 
@@ -189,6 +205,8 @@ class Step(enum.StrEnum):
     """The status is older than the newest operation: ask for a new one."""
     SYNC = "sync"
     """Nobody syncs unless we ask for it."""
+    STOP = "stop"
+    """A failing sync of another revision is tried again and again, and holds up the one that is wanted."""
     TROUBLE = "trouble"
     """An error, unless the next refreshes make it go away."""
     FAIL = "fail"
@@ -250,10 +268,12 @@ def judge(status: AppStatus, goal: Goal) -> Verdict:
         return Verdict(
             Step.TROUBLE,
             f"it follows {status.target}, which is at {status.revision or 'no commit'}, not at {goal.revision}",
-            grace=10.0,
+            grace=5.0,
             pause=2.0,
         )
     operation = status.operation
+    if operation.running and operation.retries and at_goal and operation.revision not in ("", status.revision):
+        return Verdict(Step.STOP, f"ending the failed sync of {operation.revision[:12]}: {operation.message}")
     if operation.running:
         return Verdict(Step.WAIT, operation.message or f"syncing {operation.revision[:12]}")
     news = bool(operation.phase) and operation.started != goal.ended
@@ -298,4 +318,4 @@ def _judge_out_of_sync(status: AppStatus, goal: Goal) -> Verdict:
         if status.sync != "OutOfSync" or not attempted or (status.self_heal and not operation.failed):
             return waiting
     # Nobody will sync: it is not automated, or the controller syncs a revision once and does not repeat what failed.
-    return waiting if goal.syncs else Verdict(Step.SYNC, waiting.message)
+    return waiting if goal.syncs else Verdict(Step.SYNC, "asking for a sync")

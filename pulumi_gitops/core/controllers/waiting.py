@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -82,6 +83,8 @@ class Wait:
             request_refresh(self.cluster, self.ref)
         elif verdict.step is Step.SYNC:
             self._start_sync(app, status)
+        elif verdict.step is Step.STOP:
+            stop_operation(self.cluster, app)
         elif not status.refreshing and not status.operation.running and status.sync != "Synced":
             return _NUDGE_SECONDS
         return self.timeout
@@ -95,7 +98,7 @@ class Wait:
     def _start_sync(self, app: KubeObject, status: AppStatus) -> None:
         policy = (app.get("spec") or {}).get("syncPolicy") or {}
         sync = {
-            "revision": self.goal.revision if not self.goal.is_at(status) else status.revision,
+            "revision": status.revision if self.goal.is_at(status) else self.goal.revision,
             "prune": status.prune,
             "syncOptions": policy.get("syncOptions") or [],
         }
@@ -183,6 +186,14 @@ def request_refresh(cluster: Cluster, ref: ObjectRef, *, hard: bool = False) -> 
         raise ControllerError(
             f"there is no {ref}", hint="Check its name, and the namespace: it is the one of the controller."
         ) from e
+
+
+def stop_operation(cluster: Cluster, app: KubeObject) -> None:
+    """Ask Argo CD to end the running sync of an Application (server/application, TerminateOperation)."""
+    body = {"metadata": {"resourceVersion": _version(app)}, "status": {"operationState": {"phase": "Terminating"}}}
+    with contextlib.suppress(ConflictError, NotFoundError):
+        # It changed meanwhile: whoever waits judges it anew.
+        cluster.patch(ObjectRef.of(app), body)
 
 
 def _version(app: KubeObject) -> str:
