@@ -15,7 +15,7 @@ from ..objects import KubeObject, ObjectRef, pod_template_of
 _REFERENCE = re.compile(r"[a-z0-9]([a-zA-Z0-9._:/@-]*[a-zA-Z0-9])?\Z")
 
 
-def set_images(objects: Sequence[KubeObject], images: Mapping[str, str]) -> list[KubeObject]:
+def set_images(objects: Sequence[KubeObject], images: Mapping[str, Any]) -> list[KubeObject]:
     """Return copies of the objects with images replaced.
 
     Every container, init container and ephemeral container of every kind that carries pods counts.
