@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from google.protobuf import struct_pb2
 from pulumi.provider.experimental.property_value import Computed, PropertyValue
+from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_THE_WIRE
 
 
 class Unknown:
@@ -45,7 +46,7 @@ def decode(struct: struct_pb2.Struct) -> Properties:
 
 def _plain(value: PropertyValue) -> Any:
     inner = value.value
-    if isinstance(inner, Computed):
+    if isinstance(inner, Computed) or inner == UNKNOWN_ON_THE_WIRE:
         return UNKNOWN
     if isinstance(inner, Mapping):
         return {key: _plain(item) for key, item in inner.items()}
@@ -66,7 +67,7 @@ def encode(values: Mapping[str, Any], secrets: Collection[str] = ()) -> struct_p
 
 def _wrapped(value: Any) -> PropertyValue:
     if isinstance(value, Unknown):
-        return PropertyValue.computed()
+        return PropertyValue(UNKNOWN_ON_THE_WIRE)  # the SDK's own Computed can be read, but not written
     if isinstance(value, Mapping):
         return PropertyValue({str(key): _wrapped(item) for key, item in value.items()})
     if isinstance(value, list | tuple):

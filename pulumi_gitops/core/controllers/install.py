@@ -25,7 +25,7 @@ from .patches import apply_patches
 from .specs import ControllerResult, ControllerSpec
 from .transform import set_namespace, set_pull_secret, set_registry
 
-_VERSION_FACT = "controller-version"
+VERSION_FACT = "controller-version"
 # Labels of Argo CD's application controller in every flavour of its manifests, Helm's included.
 _SELECTOR = "app.kubernetes.io/part-of=argocd,app.kubernetes.io/component=application-controller"
 # Secrets that Argo CD makes for itself when it starts; in a namespace that stays they would outlive it.
@@ -85,7 +85,7 @@ def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
         wait_timeout=spec.wait_timeout,
         adopt=True,
         source=spec.source,
-        annotations={_VERSION_FACT: loaded.version},
+        annotations={VERSION_FACT: loaded.version},
     )
     return release, loaded.version
 
@@ -168,7 +168,7 @@ def installed(cluster: Cluster, name: str = "argocd", namespace: str | None = No
     for place in candidates:
         release = read_release(cluster, name, place, drift=False)
         if release is not None:
-            return InstalledController(release.facts.get(_VERSION_FACT, ""), place, InstallState.MANAGED)
+            return InstalledController(release.facts.get(VERSION_FACT, ""), place, InstallState.MANAGED)
     for place, workload in sorted(found.items()):
         return InstalledController(manifests.version_of([workload], name), place, InstallState.UNMANAGED)
     return None

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ...core.controllers import ControllerSpec, controller_release, install, uninstall
+from ...core.controllers.install import VERSION_FACT
 from ...core.deploy import read_release
 from ...core.errors import GitOpsError
 from ..values import UNKNOWN, has_unknown
@@ -80,7 +81,7 @@ class Controller:
         known = base.get("objects") or {item.ref.key: "not compared" for item in found.inventory}
         objects = {**known, **{key: f"drifted: {how}" for key, how in found.drift.items()}}
         outputs = {
-            "version": found.facts.get("version", ""),
+            "version": found.facts.get(VERSION_FACT, ""),
             "revision": found.revision,
             "digest": found.digest,
             "inventory": [item.ref.key for item in found.inventory],
