@@ -76,9 +76,8 @@ def remove_application(
     """
     ref = wiring.application_ref(spec.name, spec.target_namespace)
     live = cluster.find(ref)
-    if live is not None and not check and wiring.is_ours(live) and read(live).operation.phase == "Running":
-        # The controller deletes nothing before the sync ends, which takes minutes when it fails and is tried again.
-        stop_operation(cluster, live)
+    if live is not None and not check and wiring.is_ours(live):
+        _clear_the_way(cluster, live)
     try:
         changes = _remove(cluster, ref, check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
     except RemovalBlockedError as e:
@@ -137,6 +136,27 @@ def sync(
     after, revision = Wait(cluster, ref, goal, spec.wait_timeout, progress or ignore_progress).run()
     changed = goal.syncs > 0 or before.sync != after.sync or before.revision != revision
     return SyncResult(revision, after.sync, after.health, changed=changed)
+
+
+def _clear_the_way(cluster: Cluster, app: KubeObject) -> None:
+    """Remove what keeps Argo CD from deleting an Application (controller/appcontroller.go, operation queue)."""
+    if read(app).operation.phase == "Running":
+        # It deletes nothing before the sync ends, which takes minutes when it fails and is tried again.
+        stop_operation(cluster, app)
+    ref = ObjectRef.of(app)
+    finalizers = app["metadata"].get("finalizers") or []
+    project = str((app.get("spec") or {}).get("project") or "default")
+    if wiring.FINALIZER not in finalizers or cluster.find(wiring.project_ref(project, ref.namespace)) is not None:
+        return
+    # Without its project it never processes the finalizer.
+    status = app.get("status") or {}
+    if status.get("history") or status.get("resources"):
+        raise RemovalBlockedError(
+            f"{ref} can not be removed: it has deployed objects, and its AppProject {project} does not exist",
+            hint=f"Create the AppProject {project}, or give the application another project, and remove it then.",
+        )
+    remaining = [finalizer for finalizer in finalizers if finalizer != wiring.FINALIZER]
+    cluster.patch(ref, {"metadata": {"finalizers": remaining}})
 
 
 def _apply(cluster: Cluster, objects: Sequence[KubeObject], *, check: bool) -> tuple[Change, ...]:

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real Argo CD: what is committed arrives, what is wrong is said quickly and in the controller's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from pulumi_gitops.core import controllers
+from pulumi_gitops.core.errors import (
+    ControllerError,
+    InputError,
+    OwnershipError,
+    RemovalBlockedError,
+    RemovalRefusedError,
+    SyncFailedError,
+)
+from pulumi_gitops.core.objects import ObjectRef
+
+from .conftest import PASSWORD, web
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
+
+
+def test_a_commit_arrives_in_the_cluster(service):
+    messages = []
+    first = service.apply(progress=lambda step: messages.append(step.message))
+    assert (first.sync, first.health, first.changed) == ("Synced", "Healthy", True)
+    assert service.replicas() == 2
+    assert messages[-1].startswith(f"Application {service.name}: Synced/Healthy at {first.revision[:7]}")
+    commit = service.commit(web=web(5))
+    result = service.sync(commit)
+    assert result == controllers.SyncResult(commit, "Synced", "Healthy", changed=True)
+    assert service.replicas() == 5
+
+
+def test_a_second_run_changes_nothing(service, cluster, repository):
+    service.apply()
+    assert not service.apply().changed
+    assert not service.sync().changed
+    assert not service.sync(service.sync().revision[:8]).changed
+    assert not any(change.changed for change in controllers.apply_repository(cluster, repository))
+
+
+def test_a_hand_edit_is_healed_or_synced_on_request(service, cluster):
+    service.apply(self_heal=False)
+    cluster.patch(service.deployment, {"spec": {"replicas": 7}})
+    assert service.sync().changed
+    assert service.replicas() == 2
+    cluster.patch(service.deployment, {"spec": {"replicas": 7}})
+    service.apply(self_heal=True)
+    assert service.replicas() == 2
+
+
+def test_without_auto_sync_nothing_moves_until_asked_and_old_commits_can_be_asked_for(service):
+    old = service.sync().revision if service.apply().changed else ""
+    service.apply(auto_sync=False)
+    new = service.commit(web=web(3))
+    assert service.replicas() == 2
+    assert service.sync(new).revision == new
+    assert service.replicas() == 3
+    assert service.sync(old).revision == old
+    assert service.replicas() == 2
+    assert service.sync("main").revision == new
+
+
+def test_a_fix_does_not_wait_for_the_retries_of_what_it_fixes(service):
+    service.apply()
+    bad = service.commit(web=web(-1))
+    spec = controllers.SyncSpec(name=service.name, revision=bad, wait_timeout=8.0)
+    with pytest.raises(ControllerError, match="must be greater than or equal to 0"):
+        controllers.sync(service.cluster, spec)
+    good = service.commit(web=web(4))
+    assert service.sync(good).revision == good
+    assert service.replicas() == 4
+
+
+def test_check_mode_changes_nothing(service, cluster):
+    spec = service.spec()
+    predicted = controllers.apply_application(cluster, spec, check=True)
+    assert [change.action for change in predicted.changes] == ["create"]
+    assert service.sync(check=True).changed
+    ref = ObjectRef("argoproj.io", "v1alpha1", "Application", "argocd", service.name)
+    assert cluster.find(ref) is None
+    service.apply()
+    assert not service.sync(check=True).changed
+    assert controllers.remove_application(cluster, spec, check=True).changed
+    assert cluster.find(ref) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"path": "apps/nothing-here"}, "app path does not exist", "path"),
+        ({"revision": "no-such-branch"}, "unable to resolve 'no-such-branch' to a commit SHA", "branch"),
+        ({"project": "no-such-project"}, "project no-such-project which does not exist", "AppProject"),
+        ({"destination_namespace": "no-such-namespace", "create_namespace": False}, "not found", "create_namespace"),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_controllers_words(service, options, message, hint):
+    with pytest.raises(ControllerError, match=message) as caught:
+        service.apply(**{"wait_timeout": 15.0, **options})
+    assert hint in caught.value.hint
+    assert controllers.remove_application(service.cluster, service.spec()).changed
+
+
+def test_a_wrong_password_is_said_and_not_shown(service, cluster, repository):
+    wrong = controllers.RepositorySpec(
+        name="config", url=repository.url, username="ci", password="wrong-horse-battery-staple"
+    )
+    changes = controllers.apply_repository(cluster, wrong)
+    try:
+        assert "wrong-horse" not in str([change.diff() for change in changes])
+        assert PASSWORD not in str([change.diff() for change in changes])
+        with pytest.raises(SyncFailedError, match=r"authentication|401|Unauthorized") as caught:
+            service.apply()
+        assert "password" in caught.value.hint
+        assert "wrong-horse" not in str(caught.value) + str(caught.value.as_dict())
+    finally:
+        controllers.apply_repository(cluster, repository)
+    assert service.apply().sync == "Synced"
+
+
+def test_a_revision_that_the_branch_is_not_at_is_no_success(service):
+    at = service.apply().revision
+    with pytest.raises(SyncFailedError, match=f"main, which is at {at}, not at {'f' * 40}"):
+        service.sync("f" * 40)
+    with pytest.raises(InputError, match="follows main by itself"):
+        service.sync("another-branch")
+
+
+def test_an_unknown_revision_of_a_manual_application_is_said_in_the_controllers_words(service):
+    service.apply()
+    service.apply(auto_sync=False)
+    with pytest.raises(SyncFailedError, match="f" * 40):
+        service.sync("f" * 40)
+
+
+def test_an_application_that_does_not_exist_is_named(cluster, argocd):
+    with pytest.raises(ControllerError, match="there is no Application argocd/nobody"):
+        controllers.sync(cluster, controllers.SyncSpec(name="nobody"))
+
+
+def test_a_removed_application_takes_what_it_deployed_with_it(service, cluster):
+    service.apply()
+    assert controllers.remove_application(cluster, service.spec()).changed
+    assert cluster.find(service.deployment) is None
+    assert not controllers.remove_application(cluster, service.spec()).changed
+
+
+def test_an_application_that_lost_its_project_says_so_instead_of_hanging(service):
+    service.apply()
+    with pytest.raises(SyncFailedError):
+        service.apply(project="lost")
+    with pytest.raises(RemovalBlockedError, match="AppProject lost does not exist"):
+        controllers.remove_application(service.cluster, service.spec())
+    service.apply()
+
+
+def test_what_somebody_else_made_is_not_removed(cluster, argocd):
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "repo-foreign", "namespace": "argocd"},
+    }
+    cluster.apply(foreign, field_manager="kubectl")
+    spec = controllers.RepositorySpec(name="foreign", url="https://git.example.com/foreign.git")
+    with pytest.raises(OwnershipError, match="repo-foreign was not made by pulumi-gitops"):
+        controllers.remove_repository(cluster, spec)
+    cluster.delete(ObjectRef.of(foreign))
+
+
+def test_argocd_is_not_removed_while_it_looks_after_applications(service, cluster):
+    service.apply()
+    with pytest.raises(RemovalRefusedError, match=f"still looks after Application argocd/{service.name}"):
+        controllers.uninstall(cluster, controllers.ControllerSpec())
+    assert controllers.installed(cluster) is not None
