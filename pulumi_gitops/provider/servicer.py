@@ -197,11 +197,15 @@ class Servicer(ProviderServicer):
     def _decoded(self, struct: struct_pb2.Struct) -> Properties:
         properties = decode(struct)
         for name in properties.secrets:
-            redact.register(*strings_in(properties.values.get(name)))
+            value = properties.values.get(name)
+            # Of manifests and files only what is secret in them may be hidden, or every word of them would be; the
+            # engine registers the values of Secrets itself.
+            if name not in ("definition", "files"):
+                redact.register(*strings_in(value))
         return properties
 
     def _secrets(self, resource: Resource, given: Properties) -> frozenset[str]:
-        return given.secrets | resource.secrets
+        return given.secrets | resource.secret_inputs(given.values)
 
     def _preview(self, resource: Resource, inputs: Properties) -> struct_pb2.Struct:
         outputs = {name: UNKNOWN for name in resource.outputs if has_unknown(inputs.values.get(name, UNKNOWN))}

@@ -48,7 +48,6 @@ class Resource(Protocol):
     """One kind of custom resource. Values are plain, with the names of the schema.
 
     Attributes:
-        secrets: Inputs that are secret whatever the program says.
         outputs: Properties that only creating or updating can tell.
         replaces: Inputs whose change means another resource.
         represented: Inputs that need no comparison of their own: another one (``objects``) tells what they lead to.
@@ -56,12 +55,15 @@ class Resource(Protocol):
         ignored: Inputs that never make a difference.
     """
 
-    secrets: ClassVar[frozenset[str]]
     outputs: ClassVar[tuple[str, ...]]
     replaces: ClassVar[frozenset[str]]
     represented: ClassVar[frozenset[str]]
     keyed: ClassVar[frozenset[str]]
     ignored: ClassVar[frozenset[str]]
+
+    def secret_inputs(self, inputs: Values) -> frozenset[str]:
+        """Return the names of inputs that are secret, whatever the program says."""
+        ...
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Return the inputs with defaults and derived values; may hold unknowns (InputError: not valid)."""

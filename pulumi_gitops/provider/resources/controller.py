@@ -19,12 +19,15 @@ _RENDERING = frozenset({"version", "manifests", "checksum", "patches", "registry
 class Controller:
     """Installs by the engine: one resource for the whole manifest, with a difference per object."""
 
-    secrets: ClassVar[frozenset[str]] = frozenset()
     outputs: ClassVar[tuple[str, ...]] = ("version", "revision", "digest", "inventory")
     replaces: ClassVar[frozenset[str]] = frozenset({"controller", "namespace"})
     represented: ClassVar[frozenset[str]] = _RENDERING - {"version"}
     keyed: ClassVar[frozenset[str]] = frozenset({"objects"})
     ignored: ClassVar[frozenset[str]] = frozenset({"wait", "waitTimeout"})
+
+    def secret_inputs(self, inputs: Values) -> frozenset[str]:
+        """Return the inputs that are secret in any case."""
+        return frozenset()
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Render the manifests: fill in version, namespace and one line per object, and forget their text."""

@@ -16,12 +16,15 @@ _MESSAGE = "Update files with Pulumi"
 class GitFiles:
     """Commits files; those that leave the set are deleted, those it does not know are never touched."""
 
-    secrets: ClassVar[frozenset[str]] = frozenset({"password"})
     outputs: ClassVar[tuple[str, ...]] = ("commit", "changedPaths")
     replaces: ClassVar[frozenset[str]] = frozenset({"url", "branch"})
     represented: ClassVar[frozenset[str]] = frozenset()
     keyed: ClassVar[frozenset[str]] = frozenset({"files"})
     ignored: ClassVar[frozenset[str]] = frozenset({"username", "password", "message", "author"})
+
+    def secret_inputs(self, inputs: Values) -> frozenset[str]:
+        """Return the inputs that are secret in any case."""
+        return frozenset({"password"})
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Fill in the branch."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, ClassVar
 
 from ...core.deploy import DeployResult, ForceConflicts, ReleaseSpec, deploy, read_release, remove, summarize
@@ -20,12 +21,15 @@ _SOURCES = frozenset({"definition", "src", "images"})
 class Release:
     """Deploys objects, keeps their keys and digests (not their text, if it comes from ``src``), finds drift."""
 
-    secrets: ClassVar[frozenset[str]] = frozenset()
     outputs: ClassVar[tuple[str, ...]] = ("revision", "digest", "inventory")
     replaces: ClassVar[frozenset[str]] = frozenset({"release", "namespace"})
     represented: ClassVar[frozenset[str]] = _SOURCES
     keyed: ClassVar[frozenset[str]] = frozenset({"objects"})
     ignored: ClassVar[frozenset[str]] = frozenset({"wait", "waitTimeout", "createNamespace", "forceConflicts", "adopt"})
+
+    def secret_inputs(self, inputs: Values) -> frozenset[str]:
+        """Return ``definition`` if it holds a Secret: it is kept in the state."""
+        return frozenset({"definition"}) if _holds_secret(inputs.get("definition")) else frozenset()
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Fill in the release's name and, for the diff, one line per object."""
@@ -107,6 +111,17 @@ class Release:
 def _objects(inputs: Values) -> list[KubeObject]:
     objects = as_objects(inputs["definition"]) if "definition" in inputs else load_sources(inputs["src"])
     return set_images(objects, inputs.get("images") or {})
+
+
+_SECRET_TEXT = re.compile(r"""["']?kind["']?\s*:\s*["']?Secret\b""")
+
+
+def _holds_secret(definition: Any) -> bool:
+    if isinstance(definition, str):
+        return bool(_SECRET_TEXT.search(definition))
+    if isinstance(definition, dict):
+        return definition.get("kind") == "Secret" or _holds_secret(definition.get("items"))
+    return isinstance(definition, list) and any(_holds_secret(item) for item in definition)
 
 
 def _force(value: Any) -> ForceConflicts:

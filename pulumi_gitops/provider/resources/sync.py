@@ -13,12 +13,15 @@ from .base import Context, Values, option
 class Sync:
     """Runs when it is created and whenever an input changes; deleting it does nothing."""
 
-    secrets: ClassVar[frozenset[str]] = frozenset()
     outputs: ClassVar[tuple[str, ...]] = ("revision", "sync", "health")
     replaces: ClassVar[frozenset[str]] = frozenset({"application", "namespace", "controller"})
     represented: ClassVar[frozenset[str]] = frozenset()
     keyed: ClassVar[frozenset[str]] = frozenset()
     ignored: ClassVar[frozenset[str]] = frozenset({"waitTimeout"})
+
+    def secret_inputs(self, inputs: Values) -> frozenset[str]:
+        """Return the inputs that are secret in any case."""
+        return frozenset()
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Fill in the controller."""
