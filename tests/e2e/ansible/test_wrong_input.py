@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What users get to read when something is wrong: which object, what to do, and never a secret."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from tests.e2e.ansible.playbooks import task
+
+pytestmark = pytest.mark.sandbox
+
+CANARY = "canary-0b93aa4f"
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": {"password": CANARY}}
+CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1"}}
+STUCK = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "stuck"},
+    "spec": {"nodeSelector": {"on": "no-node"}, "containers": [{"name": "web", "image": "registry.example.com/web"}]},
+}
+
+
+@pytest.fixture
+def wrong_token(sandbox):
+    """A kubeconfig as a dictionary, its token replaced."""
+    document = yaml.safe_load(sandbox.kubeconfig.read_text())
+    document["users"][0]["user"] = {"token": CANARY}
+    return document
+
+
+def test_each_error_has_a_code_says_what_is_wrong_and_shows_no_secret(ansible, sandbox, namespace, wrong_token):
+    def attempt(name, /, **options):
+        release = {"name": name.replace(" ", "-"), "namespace": namespace, "definition": [SECRET]}
+        return task("deploy", name, **{**release, **options}, _ignore_errors=True)
+
+    nobody = str(sandbox.kubeconfig_for("nobody"))
+    done = ansible(
+        [
+            task("deploy", "owner", name="owner", namespace=namespace, definition=CONFIG),
+            attempt("unreachable", host="https://127.0.0.1:1", api_key=CANARY),
+            attempt("context", context="no-such-context"),
+            attempt("token", kubeconfig="{{ wrong_token }}"),
+            attempt("forbidden", kubeconfig=nobody),
+            attempt("kind", definition={"apiVersion": "example.com/v1", "kind": "Wdget", "metadata": {"name": "a"}}),
+            attempt("field", definition={**SECRET, "typo": "value"}),
+            attempt("empty", definition=[]),
+            attempt("clash", definition=[CONFIG]),
+            attempt("image", images={"web": "registry.example.com/web:2"}),
+            attempt("text", definition="kind: ConfigMap\nmetadata: [\n"),
+            attempt("timeout", definition=[SECRET, STUCK], wait_timeout=3),
+        ],
+        "-vvv",
+        wrong_token=wrong_token,
+    )
+    expected = {
+        "unreachable": ("cluster.unreachable", "127.0.0.1"),
+        "context": ("cluster.config", "no-such-context"),
+        "token": ("cluster.unauthorized", ""),
+        "forbidden": ("cluster.forbidden", namespace),
+        "kind": ("cluster.unknown_kind", "Wdget"),
+        "field": ("cluster.invalid", "typo"),
+        "empty": ("input.empty_set", ""),
+        "clash": ("deploy.ownership", f"ConfigMap {namespace}/settings"),
+        "image": ("input.invalid", "web"),
+        "text": ("input.manifest", ":2:"),
+        "timeout": ("deploy.not_ready", f"Pod {namespace}/stuck"),
+    }
+    found = {name: done[name].get("code") for name in expected}
+    assert found == {name: code for name, (code, _) in expected.items()}
+    for name, (_, words) in expected.items():
+        assert words in done[name]["msg"], done[name]
+        assert "exception" not in done[name]
+        assert done[name]["hint"], name
+    assert "no-node" in str(done["timeout"]) or "match" in str(done["timeout"]["details"])
+    assert CANARY not in done.output
+
+
+def test_a_missing_right_names_verb_resource_and_namespace(ansible, sandbox, namespace):
+    release = {"name": "shop", "namespace": namespace, "definition": CONFIG}
+    nobody = str(sandbox.kubeconfig_for("nobody"))
+    message = ansible([task("deploy", **release, kubeconfig=nobody)], expect=2)["deploy"]["msg"]
+    assert f'"{namespace}"' in message or namespace in message
+    assert any(verb in message for verb in ("get", "list", "patch", "create"))
+    assert any(resource in message for resource in ("namespaces", "secrets", "configmaps"))
