@@ -81,9 +81,13 @@ def commands(
         "PATH": os.pathsep.join((str(tools), os.environ.get("PATH", os.defpath))),
         "TMPDIR": str(base / "tmp"),
         "HOME": str(base),
+        # What Argo CD takes for the cluster that it runs in.
+        "KUBECONFIG": str(control_plane.kubeconfig(folder)),
         "REDIS_PASSWORD": password,
         "GOGC": "50",
+        # "In the cluster" then means the cluster of this file.
         "ARGOCD_FAKE_IN_CLUSTER": "true",
+        "KUBECONFIG": str(control_plane.kubeconfig(folder)),
         "ARGOCD_TLS_DATA_PATH": str(base / "tls"),
         "ARGOCD_SSH_DATA_PATH": str(base / "ssh"),
         "ARGOCD_GNUPGHOME": str(base / "gpg"),
@@ -99,7 +103,6 @@ def commands(
             f"--port={ports['repo-server']}",
             f"--metrics-address={_HOST}",
             f"--metrics-port={ports['repo-server-metrics']}",
-            "--disable-tls",
             # No webhook tells of a commit here, so what a branch points to is asked anew at every comparison.
             "--revision-cache-expiration=2s",
             "--loglevel=warn",
@@ -109,7 +112,6 @@ def commands(
             f"--namespace={namespace}",
             f"--redis={redis}",
             f"--repo-server={repo_server}",
-            "--repo-server-plaintext",
             f"--metrics-port={ports['application-controller-metrics']}",
             "--app-resync=10",
             "--app-resync-jitter=0",
