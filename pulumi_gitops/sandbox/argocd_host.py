@@ -92,6 +92,8 @@ def commands(
         "ARGOCD_SSH_DATA_PATH": str(base / "ssh"),
         "ARGOCD_GNUPGHOME": str(base / "gpg"),
         "ARGOCD_GPG_ENABLED": "false",
+        # Its default is one path in /tmp: two sandboxes would answer for each other's credentials.
+        "ARGOCD_ASK_PASS_SOCK": str(base / "ask-pass.sock"),
         "ARGOCD_PLUGINSOCKFILEPATH": str(base / "plugins"),
     }
     redis = f"{_HOST}:{ports['redis']}"
