@@ -74,6 +74,7 @@ def commands(
         f"requirepass {password}",
         'save ""',
         "appendonly no",
+        "set-proc-title no",  # the title would overwrite the mark in the environment by which a process is found
         f"dir {base}",
     )
     write_private(redis_config, "\n".join((*redis_settings, "")).encode())

@@ -284,5 +284,6 @@ def _remove(folder: Path) -> None:
     record = state.load(folder)
     if record:
         kill(record.processes.values())
+    kill(argocd_host.processes(folder).values())
     kill_all(folder)
     state.remove_tree(folder)
