@@ -146,8 +146,9 @@ def test_the_gitops_loop(ansible, cluster, git, repository, namespace, removed):
         task("repository", name="config", state="absent"),
         task("controller", name="argocd", state="absent"),
     ]
-    assert ansible(remove, "--check").changed == ["application", "repository", "controller"]
-    assert cluster.find(settings) is not None
+    assert ansible(remove[:2], "--check").changed == ["application", "repository"]
+    refused = ansible([remove[2]], expect=2)["controller"]
+    assert (refused["code"], cluster.find(settings) is None) == ("controller.removal_refused", False)
     assert ansible(remove).changed == ["application", "repository", "controller"]
     assert cluster.find(settings) is None
     assert cluster.find(ARGOCD) is None

@@ -64,7 +64,7 @@ options:
   state:
     description:
       - V(absent) removes the controller, its CustomResourceDefinitions, and the namespace if this module created it.
-      - That is refused while there are applications that were not made by this collection.
+      - That is refused while there are applications; remove them first.
     type: str
     choices: [present, absent]
     default: present
