@@ -23,6 +23,8 @@ from ..errors import (
 
 # A body that is not a Status object may hold anything; show only its start.
 _SHOWN = 256
+# Server-side apply answers an unknown or ill-typed field with 500 (apimachinery, structured-merge-diff).
+ILL_TYPED = "failed to create typed patch object"
 # The API server names the reasons of 422 in prose only: apimachinery's validation texts.
 _IMMUTABLE = ("field is immutable", "updates to statefulset spec for fields other than", "may not be changed")
 
@@ -74,7 +76,7 @@ def error_for(status: int, data: bytes, *, doing: str, origin: str = "") -> ApiE
         return _conflict(text, reason, causes, common)
     if status == 410 or reason in ("Expired", "Gone"):
         return GoneError(text, **common)
-    if status in (400, 422):
+    if status in (400, 422) or ILL_TYPED in message:
         if any(marker in message for marker in _IMMUTABLE):
             return ImmutableFieldError(
                 text,

@@ -19,7 +19,7 @@ from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from ..errors import ApiError, ClusterUnreachableError, GoneError
 from ..redact import redact
 from .settings import Endpoint
-from .statuses import error_for
+from .statuses import ILL_TYPED, error_for
 
 # Parallel requests of one run; the pool keeps as many connections.
 POOL_SIZE = 16
@@ -29,6 +29,8 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 # PATCH is safe to repeat: server-side apply is idempotent, and our JSON patches test what they change.
 _REPEATABLE = frozenset({"GET", "PATCH", "PUT", "DELETE"})
+# Answers with 5xx that will not change.
+_FINAL = (b"admission webhook", ILL_TYPED.encode())
 _RETRY_STATUS = frozenset({429, 500, 502, 503, 504})
 
 
@@ -114,7 +116,7 @@ class Transport:
             if status < 400:
                 return _decoded(answer, doing)
             retry = status in (429, 503) or (status in _RETRY_STATUS and retry_server_errors and method in _REPEATABLE)
-            if last or not retry or b"admission webhook" in answer:
+            if last or not retry or any(marker in answer for marker in _FINAL):
                 raise error_for(status, answer, doing=doing, origin=self.endpoint.origin)
             time.sleep(_retry_after(response.headers.get("Retry-After")) or _pause(attempt))
         raise AssertionError("unreachable: the loop returns or raises")

@@ -68,10 +68,11 @@ def test_a_password_does_not_go_over_the_network_unencrypted():
 
 
 def test_the_password_is_neither_shown_nor_printed():
+    login = Credentials(username="ci", password="canary-4711")
     encoded = base64.b64encode(b"ci:canary-4711").decode()
-    assert "canary" not in repr(LOGIN)
+    assert "canary" not in repr(login)
     assert redact(f"x canary-4711 y {encoded}") == "x *** y ***"
-    assert LOGIN.header() == f"Authorization: Basic {encoded}"
+    assert login.header() == f"Authorization: Basic {encoded}"
 
 
 def test_a_token_alone_is_enough_and_nothing_is_anonymous():
