@@ -86,9 +86,7 @@ def commands(
         "KUBECONFIG": str(control_plane.kubeconfig(folder)),
         "REDIS_PASSWORD": password,
         "GOGC": "50",
-        # "In the cluster" then means the cluster of this file.
         "ARGOCD_FAKE_IN_CLUSTER": "true",
-        "KUBECONFIG": str(control_plane.kubeconfig(folder)),
         "ARGOCD_TLS_DATA_PATH": str(base / "tls"),
         "ARGOCD_SSH_DATA_PATH": str(base / "ssh"),
         "ARGOCD_GNUPGHOME": str(base / "gpg"),

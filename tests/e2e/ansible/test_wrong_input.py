@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
+
 import pytest
 import yaml
 
+from pulumi_gitops.core.objects import ObjectRef
 from tests.e2e.ansible.playbooks import task
 
 pytestmark = pytest.mark.sandbox
@@ -70,10 +74,10 @@ def test_each_error_has_a_code_says_what_is_wrong_and_shows_no_secret(ansible, s
     assert found == {name: code for name, (code, _) in expected.items()}
     for name, (_, words) in expected.items():
         assert words in done[name]["msg"], done[name]
-        assert "exception" not in done[name]
         assert done[name]["hint"], name
     assert "no-node" in str(done["timeout"]) or "match" in str(done["timeout"]["details"])
     assert CANARY not in done.output
+    assert "Traceback" not in done.output
 
 
 def test_a_missing_right_names_verb_resource_and_namespace(ansible, sandbox, namespace):
@@ -83,3 +87,23 @@ def test_a_missing_right_names_verb_resource_and_namespace(ansible, sandbox, nam
     assert f'"{namespace}"' in message or namespace in message
     assert any(verb in message for verb in ("get", "list", "patch", "create"))
     assert any(resource in message for resource in ("namespaces", "secrets", "configmaps"))
+
+
+def test_manifests_of_a_controller_are_found_sent_and_checked(ansible, cluster, namespace, tmp_path):
+    manifest = yaml.safe_dump(CONFIG)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/install.yaml").write_text(manifest)
+    options = {"namespace": namespace, "version": "0.0.1", "manifests": "install.yaml"}
+    digest = hashlib.sha256(manifest.encode()).hexdigest()
+    right = task("controller", "right", **options, checksum=digest)
+    wrong = task("controller", "wrong", **options, checksum="0" * 64, _ignore_errors=True)
+    folder = task("controller", "folder", **options | {"manifests": "files"}, _ignore_errors=True)
+    elsewhere = {"vars": {"ansible_connection": "loop", "ansible_python_interpreter": sys.executable}}
+    for play in ({}, elsewhere):
+        done = ansible([right, wrong], "--check", play=play)
+        changes = [(change["action"], change["kind"], change["name"]) for change in done["right"]["changes"]]
+        assert ("create", "ConfigMap", "settings") in changes
+        assert done["wrong"]["code"] == "input.checksum"
+        assert digest in str(done["wrong"])
+    assert "only a file can be sent" in ansible([folder], "--check", play=elsewhere)["folder"]["msg"]
+    assert cluster.find(ObjectRef("", "v1", "Namespace", "", namespace)) is None
