@@ -1,55 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``pulumi-gitops``."""
+"""The command ``pulumi-gitops``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from .core import __version__
 from .core.errors import GitOpsError
+from .sandbox import cli as sandbox
 
-_INTERRUPTED = 130
+_COMMANDS = (sandbox,)
+"""Modules with one command each: ``add_parser(subparsers)`` sets the default ``run``, a function from the parsed
+arguments to the exit code. They import what they need when they run."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0 done, 1 an error (message and hint on stderr), 130 interrupted."""
-    arguments = _parser().parse_args(argv)
-    run: Callable[[argparse.Namespace], int] = arguments.run
-    try:
-        return run(arguments)
-    except GitOpsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return _INTERRUPTED
+    """Run the command.
 
+    Args:
+        argv: Arguments; those of the process when None.
 
-def _parser() -> argparse.ArgumentParser:
+    Returns:
+        Exit code: 0, 1 for an error that was reported, 130 after Ctrl-C. Wrong arguments end the process with 2.
+    """
     parser = argparse.ArgumentParser(
-        prog="pulumi-gitops", description="GitOps as a layer on the infrastructure as code that a team already runs."
+        prog="pulumi-gitops",
+        description="GitOps on top of the Pulumi programs and Ansible playbooks that you already run.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    demo = commands.add_parser("demo", help="the whole story, on a local control plane or on a cluster of yours")
-    demo.add_argument("--keep", action="store_true", help="leave the local control plane running afterwards")
-    demo.add_argument("--context", default="", help="context of another cluster; needs --git-url")
-    demo.add_argument("--git-url", default="", help="Git server that this cluster reaches; config.git on it is used")
-    demo.set_defaults(run=_demo)
-
-    from .sandbox.cli import add_parser, run
-
-    add_parser(commands)
-    for name, command in commands.choices.items():
-        if name == "sandbox":
-            command.set_defaults(run=run)
-    return parser
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    from .demo import run_demo
-
-    return run_demo(keep=arguments.keep, context=arguments.context, git_url=arguments.git_url)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(subparsers)
+    arguments = parser.parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except GitOpsError as e:
+        print(f"error: {e.message}", file=sys.stderr)
+        if e.hint:
+            print(e.hint, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output (`head`) has seen enough; the interpreter must not try again to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code

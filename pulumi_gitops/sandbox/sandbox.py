@@ -125,6 +125,11 @@ class Sandbox:
         return self._state.argocd
 
     @property
+    def detached(self) -> bool:
+        """Whether it stays until it is stopped, instead of ending with the process that started it."""
+        return self._state.owner is None
+
+    @property
     def kubeconfig(self) -> Path:
         """Kubeconfig with all rights; needs no other file."""
         return control_plane.kubeconfig(self.folder)
