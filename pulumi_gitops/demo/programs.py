@@ -88,6 +88,14 @@ class Tools:
         given = {**variables, **({"context": self.context} if self.context else {})}
         stream([_beside_python("ansible-playbook"), name, "-e", json.dumps(given)], env=env, cwd=self.folder, say=say)
 
+    def pulumi_destroy(self, *, say: Say) -> None:
+        """Run ``pulumi destroy``, if there was an update."""
+        program, env = self.folder / "program", self._pulumi_env()
+        pulumi = shutil.which("pulumi", path=env["PATH"])
+        if program.exists() and pulumi is not None:
+            argv = [pulumi, "destroy", "--yes", "--skip-preview", "--non-interactive", "--color", "never"]
+            stream(argv, env=env, cwd=program, say=say)
+
     def pulumi_up(self, config: Mapping[str, str], secrets: Mapping[str, str], *, say: Say) -> dict[str, Any]:
         """Run ``pulumi up`` on the demo's program and return the stack's outputs."""
         program = self.folder / "program"

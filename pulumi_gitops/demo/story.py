@@ -16,7 +16,7 @@ from pathlib import Path
 from ..core import redact
 from ..core.cluster import Cluster, ConnectionOptions, connect
 from ..core.controllers import SyncSpec, sync
-from ..core.deploy import read_release
+from ..core.deploy import read_release, remove
 from ..core.errors import InputError, NotReadyError
 from ..core.git import Credentials, commit_files, read_tip
 from ..core.objects import KubeObject, ObjectRef
@@ -25,6 +25,7 @@ from .report import Report
 
 _FILES = Path(__file__).parent
 _SHOP = ObjectRef("apps", "v1", "Deployment", "shop", "shop")
+_NAMESPACE = ObjectRef("", "v1", "Namespace", "", "shop")
 _BRANCH = "main"
 _SECONDS = 120.0
 
@@ -74,9 +75,9 @@ def run_demo(*, keep: bool = False, context: str = "", git_url: str = "") -> int
             _play(stage, report)
         finally:
             report.say("\n" + report.table())
-        if keep:
+        if keep and not context:
             report.say(" Look around: pulumi-gitops sandbox env --name demo   (pulumi-gitops sandbox down --name demo)")
-        elif not context:
+        elif not keep and not context:
             report.say(" Look around: make demo KEEP=1 keeps it running.")
     return 0
 
@@ -87,14 +88,31 @@ def _stage(report: Report, *, keep: bool, context: str, git_url: str) -> Iterato
         folder = Path(tempfile.mkdtemp(prefix="pulumi-gitops-demo-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         if context:
-            cluster = stack.enter_context(connect(ConnectionOptions(context=context)))
-            user, password = os.environ.get("GIT_USERNAME"), os.environ.get("GIT_PASSWORD")
-            redact.register(password)
-            tools = Tools(dict(os.environ), folder, context)
-            url = f"{git_url.rstrip('/')}/config.git"
-            yield Stage(cluster, tools, url, Credentials(user, password), f"context {context} ({cluster.server})")
-            return
-        yield _embedded(stack, report, folder, keep=keep)
+            yield _elsewhere(stack, report, folder, context, git_url, keep=keep)
+        else:
+            yield _embedded(stack, report, folder, keep=keep)
+
+
+def _elsewhere(
+    stack: contextlib.ExitStack, report: Report, folder: Path, context: str, git_url: str, *, keep: bool
+) -> Stage:
+    cluster = stack.enter_context(connect(ConnectionOptions(context=context)))
+    user, password = os.environ.get("GIT_USERNAME"), os.environ.get("GIT_PASSWORD")
+    redact.register(password)
+    tools = Tools(dict(os.environ), folder, context)
+    had_namespace = cluster.find(_NAMESPACE) is not None
+
+    def clean_up() -> None:
+        report.say("\nRemoving what the demo has made (KEEP=1 leaves it there) ...")
+        tools.pulumi_destroy(say=report.detail)
+        remove(cluster, "billing", "billing", delete_namespace=True)
+        if not had_namespace:
+            cluster.delete(_NAMESPACE)
+
+    if not keep:
+        stack.callback(clean_up)
+    url = f"{git_url.rstrip('/')}/config.git"
+    return Stage(cluster, tools, url, Credentials(user, password), f"context {context} ({cluster.server})")
 
 
 def _embedded(stack: contextlib.ExitStack, report: Report, folder: Path, *, keep: bool) -> Stage:
