@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from .core import __version__
 from .core.errors import GitOpsError
+from .demo import cli as demo
 from .sandbox import cli as sandbox
 
-_COMMANDS = (sandbox,)
+_COMMANDS = (demo, sandbox)
 """Modules with one command each: ``add_parser(subparsers)`` sets the default ``run``, a function from the parsed
 arguments to the exit code. They import what they need when they run."""
 

@@ -1,8 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: one story on both faces, on a local control plane or on a cluster of the user's."""
-
-from __future__ import annotations
-
-from .story import run_demo
-
-__all__ = ["run_demo"]
