@@ -108,6 +108,11 @@ def test_an_error_of_the_engine_has_code_hint_and_details_but_no_traceback(deplo
         ("files", {"url": "ftp://x", "branch": "b", "commit_message": "m", "files": {"a": CANARY}, "password": CANARY}),
         ("controller", {"patches": [{"patch": {"data": CANARY}}], "name": "no such name"}),
         ("repository", {"name": "config", "url": "ftp://x", "password": CANARY}),
+        (
+            "files",
+            {"url": f"https://ci:{CANARY}@git.example.com/x", "branch": "b", "commit_message": "m", "delete": "a"},
+        ),
+        ("deploy", RELEASE | {"proxy": f"http://ci:{CANARY}@proxy.example.com"}),
     ],
 )
 def test_contents_are_not_repeated_in_the_result(module, args, deployed, run_module):

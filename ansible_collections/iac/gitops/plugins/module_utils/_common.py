@@ -11,7 +11,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleFallbackNotFound
+from ansible.module_utils.basic import AnsibleFallbackNotFound, heuristic_log_sanitize
 
 from ansible_collections.iac.gitops.plugins.module_utils._engine import require_engine
 
@@ -159,9 +159,11 @@ class EngineModule:
 
 
 def _shown(name: str, value: Any) -> Any:
-    """Hide what holds contents: manifests, files, and a kubeconfig that is not a path."""
+    """Hide what holds contents (manifests, files, a kubeconfig that is not a path) and the password in a URL."""
     if value is None:
         return None
+    if name in ("url", "manifests", "mirror", "proxy"):
+        return heuristic_log_sanitize(value)
     if name == "kubeconfig":
         return value if isinstance(value, str) and "\n" not in value else HIDDEN
     if name == "src":
