@@ -212,10 +212,17 @@ def test_the_playbook_for_pipelines(ansible, cluster, namespace, tmp_path):
     assert ansible("iac.gitops.deploy", *image, **variables).changed == []
 
 
-def test_the_playbook_says_what_is_missing_before_it_does_anything(ansible):
-    done = ansible("iac.gitops.deploy", expect=2, release="shop")
-    assert "Usage: ansible-playbook iac.gitops.deploy -e release=NAME -e namespace=NAMESPACE" in done.output
-    assert "iac.gitops.deploy" not in dict(done.tasks)
+@pytest.mark.parametrize(
+    ("playbook", "variables", "message"),
+    [
+        ("deploy", {"release": "shop"}, "Usage: ansible-playbook iac.gitops.deploy -e release=NAME -e namespace="),
+        ("bootstrap", {"application": "shop"}, "an application needs url, path and destination_namespace"),
+    ],
+)
+def test_a_playbook_says_what_is_missing_before_it_does_anything(ansible, playbook, variables, message):
+    done = ansible(f"iac.gitops.{playbook}", expect=2, **variables)
+    assert message in done.output
+    assert [name for name, _ in done.tasks] == ["Check the variables"]
 
 
 def test_one_group_sets_the_connection_and_long_tasks_may_run_asynchronously(ansible, sandbox, namespace):
