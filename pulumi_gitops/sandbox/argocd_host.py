@@ -82,8 +82,6 @@ def commands(
         "PATH": os.pathsep.join((str(tools), os.environ.get("PATH", os.defpath))),
         "TMPDIR": str(base / "tmp"),
         "HOME": str(base),
-        # What Argo CD takes for the cluster that it runs in.
-        "KUBECONFIG": str(control_plane.kubeconfig(folder)),
         "REDIS_PASSWORD": password,
         "GOGC": "50",
         "ARGOCD_FAKE_IN_CLUSTER": "true",

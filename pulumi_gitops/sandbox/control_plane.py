@@ -52,7 +52,7 @@ def kubeconfig(folder: Path, user: str = "admin") -> Path:
 def write_files(state: State) -> None:
     """Write keys, tokens and kubeconfigs into a new folder."""
     pki = state.folder / "pki"
-    for path in (pki, state.folder / "data", state.folder / "git", state.folder / "tmp"):
+    for path in (pki, state.folder / "data", state.folder / "git"):
         path.mkdir(mode=0o700)
     write_keys(pki, service_address=_FIRST_SERVICE)
     # Tokens are in a file because arguments can be read by everybody on the machine.

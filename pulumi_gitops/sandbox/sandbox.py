@@ -171,11 +171,12 @@ class Sandbox:
 
     def env(self) -> dict[str, str]:
         """Return the variables that lead other programs here: KUBECONFIG, GIT_URL, PATH (with the tools first)."""
-        tools = bin_dir(_binaries(self.argocd))
+        tools = str(bin_dir(_binaries(self.argocd)))
+        rest = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != tools]
         return {
             "KUBECONFIG": str(self.kubeconfig),
             "GIT_URL": self.git_url,
-            "PATH": os.pathsep.join((str(tools), os.environ.get("PATH", os.defpath))),
+            "PATH": os.pathsep.join((tools, *rest)),
         }
 
     def tool(self, name: str) -> Path:

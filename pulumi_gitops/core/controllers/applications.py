@@ -174,6 +174,8 @@ def _apply(cluster: Cluster, objects: Sequence[KubeObject], *, check: bool) -> t
 
 
 def _require_controller(cluster: Cluster, namespace: str) -> None:
+    # It may have come or gone since this connection read the kinds; in a new process this costs nothing.
+    cluster.discovery.refresh()
     if not cluster.serves(wiring.API_VERSION, "Application"):
         raise ControllerMissingError(
             "Argo CD is not installed: the cluster does not know its Applications",

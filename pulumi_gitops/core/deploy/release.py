@@ -7,6 +7,7 @@ written as a superset first), so the next run finds and finishes, or prunes, all
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Collection, Mapping
@@ -205,7 +206,9 @@ def _carry_out(cluster: Cluster, spec: ReleaseSpec, planned: _Planned, progress:
         going = [removal for removal in planned.removals if removal.goes]
         remove_all(cluster, going, wait=True, timeout=spec.wait_timeout, progress=progress)
     except GitOpsError as error:
-        _close(cluster, record, status="failed", message=error.message)
+        # The record says "applying" if even this can not be written, which the next run reads the same way.
+        with contextlib.suppress(GitOpsError):
+            _close(cluster, record, status="failed", message=error.message)
         raise
     inventory = (*_inventory(planned, applied), *_kept(planned, record))
     record = dataclasses.replace(record, inventory=tuple(sorted(inventory, key=lambda item: item.ref.key)))
