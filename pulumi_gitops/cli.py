@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from .core import __version__
 from .core.errors import GitOpsError
-from .sandbox import cli as sandbox
 from .demo import cli as demo
 from .sandbox import cli as sandbox
 

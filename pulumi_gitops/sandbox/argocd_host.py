@@ -84,6 +84,8 @@ def commands(
         "HOME": str(base),
         "REDIS_PASSWORD": password,
         "GOGC": "50",
+        # What Argo CD takes for the cluster that it runs in.
+        "KUBECONFIG": str(control_plane.kubeconfig(folder)),
         "ARGOCD_FAKE_IN_CLUSTER": "true",
         "ARGOCD_TLS_DATA_PATH": str(base / "tls"),
         "ARGOCD_SSH_DATA_PATH": str(base / "ssh"),
