@@ -2,8 +2,9 @@
 """Runs Argo CD's processes while, and only while, Argo CD is installed in the cluster of a sandbox.
 
 ``python -m pulumi_gitops.sandbox.follower FOLDER``, started with the sandbox, stopped with it. Its own log tells what
-it does. As in a real cluster the controller is gone as soon as its StatefulSet or Deployment is: whoever removes that
-before the Applications leaves their finalizers behind.
+it does. Once the workload of the controller is removed, the processes go on until no Application has a finalizer left,
+so that Applications deleted after it still go away. Scaling to zero stops them at once. Deleting the whole namespace
+first can still leave it Terminating, as in a real cluster: Argo CD needs its AppProject and ConfigMaps to finish.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.cluster import DELETED, Cluster, ConnectionOptions, Event, connect
-from ..core.errors import ClusterError
+from ..core.errors import ClusterError, NotFoundError, UnknownKindError
 from . import argocd_host, control_plane
 from .builder import bin_dir, find_or_build
 from .processes import Command, ProcessId, kill, reap, spawn, tail
@@ -39,18 +40,25 @@ class Installations:
 
     Attributes:
         found: UIDs of workloads that should have pods -> namespace.
+        removed: Namespaces whose workload was deleted, not scaled to zero.
     """
 
     found: dict[str, str] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
 
     def take(self, event: Event) -> None:
         """Take note of a change of a StatefulSet or Deployment."""
         metadata = event.object["metadata"]
-        replicas = event.object.get("spec", {}).get("replicas", 1)
-        if event.type == DELETED or "deletionTimestamp" in metadata or replicas == 0:
+        namespace = metadata["namespace"]
+        if event.type == DELETED or "deletionTimestamp" in metadata:
+            self.found.pop(metadata["uid"], None)
+            self.removed.add(namespace)
+            return
+        self.removed.discard(namespace)
+        if event.object.get("spec", {}).get("replicas", 1) == 0:
             self.found.pop(metadata["uid"], None)
         else:
-            self.found[metadata["uid"]] = metadata["namespace"]
+            self.found[metadata["uid"]] = namespace
 
     @property
     def namespace(self) -> str:
@@ -74,6 +82,11 @@ class Host:
         self._running: dict[str, ProcessId] = {}
         self._deaths = 0
         self._again = 0.0
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that is served; "" when there is none."""
+        return self._namespace
 
     def serve(self, namespace: str) -> None:
         """Serve this namespace from now on; none when it is empty."""
@@ -147,6 +160,17 @@ def watch(cluster: Cluster, kind: str, events: queue.SimpleQueue[Event]) -> None
             time.sleep(_CHECK_SECONDS)
 
 
+def unfinished(cluster: Cluster, namespace: str) -> bool:
+    """Tell whether a namespace has Applications with a finalizer; yes while the cluster does not answer."""
+    try:
+        applications = cluster.list("argoproj.io/v1alpha1", "Application", namespace=namespace)
+    except (NotFoundError, UnknownKindError):
+        return False
+    except ClusterError:
+        return True
+    return any(application["metadata"].get("finalizers") for application in applications)
+
+
 def follow(folder: Path) -> None:
     """Follow the installation in the sandbox of this folder until the process is stopped."""
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -160,7 +184,8 @@ def follow(folder: Path) -> None:
                 installations.take(events.get(timeout=_CHECK_SECONDS))
             except queue.Empty:
                 host.check()
-            else:
+            left = host.namespace in installations.removed and installations.namespace != host.namespace
+            if not (left and unfinished(cluster, host.namespace)):
                 host.serve(installations.namespace)
 
 
