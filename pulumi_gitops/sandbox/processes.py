@@ -42,12 +42,8 @@ class ProcessId:
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
         """Return the process that has this number now; None when there is none, or it has ended (a zombie)."""
-        try:
-            # The name of the program is in parentheses and may hold any character.
-            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        except (OSError, UnicodeDecodeError):
-            return None
-        return None if fields[0] in ("Z", "X") else cls(pid, int(fields[19]))
+        state, started = _stat(pid)
+        return cls(pid, started) if state not in ("", "Z", "X") else None
 
     @property
     def alive(self) -> bool:
@@ -95,7 +91,7 @@ def spawn(command: Command, *, folder: Path, log: Path) -> ProcessId:
     finally:
         os.close(output)
     # It is our child and has not been waited for, so the number is its own even if it has ended already.
-    return ProcessId.of(pid) or ProcessId(pid, 0)
+    return ProcessId(pid, _stat(pid)[1])
 
 
 def kill(processes: Iterable[ProcessId], *, timeout: float = 10.0) -> None:
@@ -117,6 +113,8 @@ def kill(processes: Iterable[ProcessId], *, timeout: float = 10.0) -> None:
             if process.alive:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
                 handles[handle] = process
+            elif _stat(process.pid) == ("Z", process.started):
+                reap(process.pid)
         poll = select.poll()
         for handle in handles:
             poll.register(handle, select.POLLIN)
@@ -180,6 +178,16 @@ def tail(log: Path, lines: int = _TAIL_LINES) -> str:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    """Return the state (one letter) and the start time of a process; ("", 0) when there is none."""
+    try:
+        # Bytes, since the name of the program, in parentheses, may hold any of them.
+        fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return "", 0
+    return fields[0].decode(), int(fields[19])
 
 
 def _direct() -> dict[str, str]:
