@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The component ``Application``."""
 
-from typing import Any, NotRequired, Optional, TypedDict
+from typing import Any, NotRequired, Optional, TypedDict, cast
 
 import pulumi
 
 from ..core.controllers import ApplicationSpec, application_objects
-from .options import require_both_providers
+from .options import given, require_gitops_provider
 from .resources import Sync, SyncArgs
 
 
@@ -54,36 +54,47 @@ class Application(pulumi.ComponentResource):
     def __init__(self, name: str, args: ApplicationArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         from pulumi_kubernetes.apiextensions import CustomResource
 
-        require_both_providers(opts)
-        given: dict[str, Any] = {key: value for key, value in args.items() if value is not None}
-        super().__init__("gitops:index:Application", name, given, opts)
+        require_gitops_provider(opts)
+        values = given(args, ApplicationArgs)
+        super().__init__("gitops:index:Application", name, values, opts)
+        awaited = bool(values.get("wait", True) and values.get("auto_sync", True))
 
-        def content(values: dict[str, Any]) -> dict[str, Any]:
-            # Over the wire of a remote component every number is a float.
-            return application_objects(ApplicationSpec(name=name, **values))[0]
+        def content(known: dict[str, Any]) -> dict[str, Any]:
+            spec = ApplicationSpec(name=name, **known)
+            application = application_objects(spec)[0]
+            return {**application, "metadata": {**application["metadata"], "annotations": _annotations(spec, awaited)}}
 
-        application = pulumi.Output.all(**given).apply(content)
+        application = pulumi.Output.all(**values).apply(content)
         self.application = CustomResource(
             name,
             api_version="argoproj.io/v1alpha1",
             kind="Application",
-            metadata=application.apply(
-                lambda a: {**a["metadata"], "annotations": {"pulumi.com/patchFieldManager": "pulumi-gitops"}}
-            ),
+            metadata=application.apply(lambda a: a["metadata"]),
             spec=application.apply(lambda a: a["spec"]),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        if args.get("wait", True) and args.get("auto_sync", True):
-            awaited: SyncArgs = {
-                "application": name,
-                "controller": given.get("controller", "argocd"),
-                "wait_timeout": given.get("wait_timeout", 300),
-                "triggers": [application.apply(lambda a: a["spec"])],
-            }
-            if "namespace" in given:
-                awaited["namespace"] = given["namespace"]
-            synced = Sync(name, awaited, pulumi.ResourceOptions(parent=self, depends_on=[self.application]))
+        if awaited:
+            settings = {key: values[key] for key in ("controller", "namespace", "wait_timeout") if key in values}
+            # Our own resource finds out what is synced and healthy: the status may be that of an earlier revision.
+            synced = Sync(
+                name,
+                cast(
+                    "SyncArgs", {"application": name, "triggers": [application.apply(lambda a: a["spec"])], **settings}
+                ),
+                pulumi.ResourceOptions(parent=self, depends_on=[self.application]),
+            )
             self.revision, self.sync, self.health = synced.revision, synced.sync, synced.health
         else:
             self.revision = self.sync = self.health = pulumi.Output.from_input(None)
         self.register_outputs({"revision": self.revision, "sync": self.sync, "health": self.health})
+
+
+def _annotations(spec: ApplicationSpec, awaited: bool) -> dict[str, str]:
+    annotations = {"pulumi.com/patchFieldManager": "pulumi-gitops"}
+    if awaited:
+        # The controller has looked at it. Waiting for Synced here as well would hide an error until time runs out.
+        annotations |= {
+            "pulumi.com/waitFor": "jsonpath={.status.sync.status}",
+            "pulumi.com/timeoutSeconds": str(int(spec.wait_timeout)),
+        }
+    return annotations

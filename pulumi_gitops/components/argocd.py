@@ -6,7 +6,7 @@ from typing import Any, NotRequired, Optional, TypedDict, cast
 
 import pulumi
 
-from .options import require_both_providers
+from .options import given, require_gitops_provider
 from .resources import Controller, ControllerArgs
 
 
@@ -46,10 +46,11 @@ class ArgoCD(pulumi.ComponentResource):
     """Revision of the installation; grows with each change."""
 
     def __init__(self, name: str, args: ArgoCDArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        super().__init__("gitops:index:ArgoCD", name, dict(args), opts)
-        require_both_providers(opts)
-        given = cast("ControllerArgs", {**args, "controller": "argocd"})
-        self.controller = Controller(name, given, pulumi.ResourceOptions(parent=self))
+        require_gitops_provider(opts)
+        values = given(args, ArgoCDArgs)
+        super().__init__("gitops:index:ArgoCD", name, values, opts)
+        installed = cast("ControllerArgs", {**values, "controller": "argocd"})
+        self.controller = Controller(name, installed, pulumi.ResourceOptions(parent=self))
         self.version = self.controller.version
         self.namespace = self.controller.namespace
         self.digest = self.controller.digest

@@ -1,30 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the components have in common: the check of their providers."""
+"""What the components have in common: their inputs by name, and which cluster their children go to."""
 
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 import pulumi
 
 
-def require_both_providers(opts: Optional[pulumi.ResourceOptions]) -> None:
-    """Refuse a component that is told its cluster for one half of its children only.
+def given(args: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Return the arguments of a component that have a value.
 
-    With a ``kubernetes`` provider and no ``gitops`` provider (or the reverse) the other half would go to the default
-    kubeconfig, silently.
+    Args:
+        args: What the program gave.
+        kind: TypedDict of the arguments.
 
     Raises:
-        InputPropertyError: One of the two is missing.
+        InputPropertyError: An argument is missing or unknown.
+    """
+    values = {key: value for key, value in args.items() if value is not None}
+    required: frozenset[str] = getattr(kind, "__required_keys__")  # noqa: B009  # type checkers do not know it
+    for name in sorted(required - values.keys()):
+        raise pulumi.InputPropertyError(name, "is required")
+    for name in sorted(values.keys() - kind.__annotations__.keys()):
+        raise pulumi.InputPropertyError(name, "is unknown")
+    return values
+
+
+def require_gitops_provider(opts: Optional[pulumi.ResourceOptions]) -> None:
+    """Refuse a component whose pulumi-kubernetes children are led to a cluster, but not those of our provider.
+
+    They would go to the default kubeconfig, silently.
+
+    Raises:
+        InputPropertyError: There is a ``kubernetes`` provider and no ``gitops`` provider.
     """
     names = _provider_names(opts)
     if "kubernetes" in names and "gitops" not in names:
         raise pulumi.InputPropertyError("providers", "a kubernetes provider needs a gitops provider beside it")
-    if "gitops" in names and "kubernetes" not in names:
-        raise pulumi.InputPropertyError("providers", "a gitops provider needs a kubernetes provider beside it")
 
 
 def _provider_names(opts: Optional[pulumi.ResourceOptions]) -> set[str]:
-    if opts is None or opts.providers is None:
+    if opts is None:
         return set()
-    if isinstance(opts.providers, dict):
-        return set(opts.providers)
-    return {provider.package for provider in opts.providers if isinstance(provider, pulumi.ProviderResource)}
+    parent, packages = opts.parent, ("kubernetes", "gitops")
+    names = {package for package in packages if parent is not None and parent.get_provider(f"{package}:index:Any")}
+    if opts.provider is not None:
+        names.add(opts.provider.package)
+    if isinstance(opts.providers, Mapping):
+        return names | set(opts.providers)
+    return names | {provider.package for provider in opts.providers or ()}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, Optional, TypedDict
 import pulumi
 
 from ..core.controllers import RepositorySpec, repository_objects
-from .options import require_both_providers
+from .options import given, require_gitops_provider
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
@@ -28,7 +28,10 @@ class RepositoryArgs(TypedDict):
 
 
 class Repository(pulumi.ComponentResource):
-    """Access of a controller to a Git repository: a Secret in the controller's namespace."""
+    """Access of a controller to a Git repository: a Secret in the controller's namespace.
+
+    A new password replaces the Secret, unless the kubernetes provider has enableSecretMutable.
+    """
 
     url: pulumi.Output[str]
     """URL of the repository."""
@@ -38,16 +41,16 @@ class Repository(pulumi.ComponentResource):
     def __init__(self, name: str, args: RepositoryArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         from pulumi_kubernetes.core.v1 import Secret
 
-        require_both_providers(opts)
-        given: dict[str, Any] = {key: value for key, value in args.items() if value is not None}
-        if "password" in given:
-            given["password"] = pulumi.Output.secret(given["password"])
-        super().__init__("gitops:index:Repository", name, given, opts)
+        require_gitops_provider(opts)
+        values = given(args, RepositoryArgs)
+        if "password" in values:
+            values["password"] = pulumi.Output.secret(values["password"])
+        super().__init__("gitops:index:Repository", name, values, opts)
 
-        def content(values: dict[str, Any]) -> dict[str, Any]:
-            return repository_objects(RepositorySpec(name=name, **values))[0]
+        def content(known: dict[str, Any]) -> dict[str, Any]:
+            return repository_objects(RepositorySpec(name=name, **known))[0]
 
-        secret = pulumi.Output.all(**given).apply(content)
+        secret = pulumi.Output.all(**values).apply(content)
         # Only stringData holds the password; the rest may be seen in previews and policies.
         public = pulumi.Output.unsecret(secret)
         self.secret = Secret(
@@ -63,11 +66,10 @@ class Repository(pulumi.ComponentResource):
 
 
 def _metadata(secret: dict[str, Any]) -> "ObjectMetaArgsDict":
-    annotations = {"pulumi.com/patchFieldManager": "pulumi-gitops"}
     metadata = secret["metadata"]
     return {
         "name": metadata["name"],
         "namespace": metadata["namespace"],
         "labels": metadata["labels"],
-        "annotations": annotations,
+        "annotations": {"pulumi.com/patchFieldManager": "pulumi-gitops"},
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import grpc
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from ..components import Application, ArgoCD, Repository
+from ..components import Application, ArgoCD, Controller, GitFiles, Provider, Release, Repository, Sync
 from ..core import __version__
 from .schema import complete
 from .servicer import Servicer
@@ -18,18 +19,20 @@ from .servicer import Servicer
 # The engine's own limit (400 MiB); gRPC's default of 4 MiB is too small for a large set.
 _MESSAGE_SIZE = 400 * 1024 * 1024
 _OPTIONS = [("grpc.max_receive_message_length", _MESSAGE_SIZE), ("grpc.max_send_message_length", _MESSAGE_SIZE)]
+_CLASSES: list[Any] = [ArgoCD, Repository, Application, Controller, Release, GitFiles, Sync, Provider]
 
 
-def component_provider() -> ComponentProvider:
-    """Return the components with the whole schema."""
-    provider = ComponentProvider([ArgoCD, Repository, Application], "gitops", version=__version__)
-    provider.schema = complete(provider.schema or "{}")
-    return provider
+class Components(ComponentProvider):
+    """Constructs the components, and knows the whole schema."""
+
+    def __init__(self) -> None:
+        super().__init__(_CLASSES, "gitops", version=__version__)
+        self.schema = complete(self.schema or "{}")
 
 
 async def _serve(engine_address: str) -> None:
     server = grpc.aio.server(options=_OPTIONS)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(component_provider(), engine_address), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(Components(), engine_address), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     # The engine reads the port from the first line.

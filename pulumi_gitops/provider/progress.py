@@ -28,16 +28,21 @@ class EngineLog:
         if address:
             self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
         self._lock = threading.Lock()
-        self._last = 0.0
+        self._last: dict[str, float] = {}
 
     def status(self, urn: str, progress: Progress) -> None:
         """Show a step of a resource in the Info column."""
         with self._lock:
-            if time.monotonic() - self._last < _INTERVAL and progress.done != progress.total:
+            now = time.monotonic()
+            if now - self._last.get(urn, -_INTERVAL) < _INTERVAL and progress.done != progress.total:
                 return
-            self._last = time.monotonic()
+            self._last[urn] = now
         count = f" {progress.done}/{progress.total}" if progress.total else ""
         self._write(engine_pb2.INFO, urn, f"{progress.phase}{count}: {progress.message}", ephemeral=True)
+
+    def warning(self, urn: str, message: str) -> None:
+        """Show a warning under a resource."""
+        self._write(engine_pb2.WARNING, urn, message, ephemeral=False)
 
     def debug(self, urn: str, message: str) -> None:
         """Write a line that only shows with ``--debug``."""

@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between the engine's property values and Python: plain dicts, unknowns and secrets kept apart."""
+"""Between the engine's property values and Python: plain values, with unknowns and secrets kept apart."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from google.protobuf import struct_pb2
-from pulumi.provider.experimental.property_value import Computed, PropertyValue
-from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_THE_WIRE
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime import rpc
+
+from ..core.errors import InputError
+
+# The marks of special values, as the SDK's own (de)serialization has them (sdk/python/lib/pulumi/runtime/rpc.py).
+_SIGNATURE: Final = rpc._special_sig_key  # noqa: SLF001  # the SDK has no public name for them
+_SECRET: Final = rpc._special_secret_sig  # noqa: SLF001
+_OUTPUT: Final = rpc._special_output_value_sig  # noqa: SLF001
+
+Path = tuple[str | int, ...]
+"""Where a value stands: names of properties, keys of maps, indexes of lists."""
 
 
 class Unknown:
@@ -28,53 +37,62 @@ class Properties:
 
     Attributes:
         values: Names as in the schema (camelCase); :data:`UNKNOWN` may stand anywhere.
-        secrets: Names of the properties that are secret, or hold a secret.
+        secrets: Where secrets stand.
     """
 
     values: dict[str, Any] = field(repr=False)
-    secrets: frozenset[str] = frozenset()
+    secrets: frozenset[Path] = frozenset()
 
 
 def decode(struct: struct_pb2.Struct) -> Properties:
-    """Turn what the engine sent into plain values. Whole numbers become int (the wire has floats only)."""
-    properties = PropertyValue.unmarshal_map(struct)
-    return Properties(
-        {name: _plain(value) for name, value in properties.items() if value.value is not None},
-        frozenset(name for name, value in properties.items() if value.contains_secret()),
-    )
+    """Turn what the engine sent into plain values. Whole numbers become int (the wire has floats only).
+
+    Raises:
+        InputError: An asset, an archive or a resource stands where a value is expected.
+    """
+    secrets: set[Path] = set()
+    given = json_format.MessageToDict(struct)
+    values = {name: _decoded(value, (name,), secrets) for name, value in given.items() if value is not None}
+    return Properties(values, frozenset(secrets))
 
 
-def _plain(value: PropertyValue) -> Any:
-    inner = value.value
-    if isinstance(inner, Computed) or inner == UNKNOWN_ON_THE_WIRE:
-        return UNKNOWN
-    if isinstance(inner, Mapping):
-        return {key: _plain(item) for key, item in inner.items()}
-    if isinstance(inner, Sequence) and not isinstance(inner, str):
-        return [_plain(item) for item in inner]
-    if isinstance(inner, float) and inner.is_integer():
-        return int(inner)
-    return inner
+def _decoded(value: Any, path: Path, secrets: set[Path]) -> Any:
+    if isinstance(value, dict):
+        signature = value.get(_SIGNATURE)
+        if signature is None:
+            return {key: _decoded(item, (*path, key), secrets) for key, item in value.items()}
+        if signature not in (_SECRET, _OUTPUT):
+            raise InputError(
+                f"{'.'.join(map(str, path))} is an asset, an archive or a resource, but has to be a plain value",
+                details={"property": str(path[0])},
+            )
+        if signature == _SECRET or value.get("secret"):
+            secrets.add(path)
+        return _decoded(value["value"], path, secrets) if "value" in value else UNKNOWN
+    if isinstance(value, list):
+        return [_decoded(item, (*path, index), secrets) for index, item in enumerate(value)]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return UNKNOWN if value == rpc.UNKNOWN else value
 
 
-def encode(values: Mapping[str, Any], secrets: Collection[str] = ()) -> struct_pb2.Struct:
-    """Turn plain values into what the engine reads; those named in `secrets` are marked secret."""
-    struct: struct_pb2.Struct = PropertyValue.marshal_map(
-        {name: _wrapped(value).with_secret(name in secrets) for name, value in values.items() if value is not None}
-    )
+def encode(values: Mapping[str, Any], secrets: Collection[Path] = ()) -> struct_pb2.Struct:
+    """Turn plain values into what the engine reads; those that stand at `secrets` are marked secret."""
+    struct = struct_pb2.Struct()
+    struct.update({name: _encoded(value, (name,), secrets) for name, value in values.items() if value is not None})
     return struct
 
 
-def _wrapped(value: Any) -> PropertyValue:
+def _encoded(value: Any, path: Path, secrets: Collection[Path]) -> Any:
     if isinstance(value, Unknown):
-        return PropertyValue(UNKNOWN_ON_THE_WIRE)  # the SDK's own Computed can be read, but not written
-    if isinstance(value, Mapping):
-        return PropertyValue({str(key): _wrapped(item) for key, item in value.items()})
-    if isinstance(value, list | tuple):
-        return PropertyValue([_wrapped(item) for item in value])
-    if isinstance(value, int) and not isinstance(value, bool):
-        return PropertyValue(float(value))
-    return PropertyValue(value)
+        made: Any = rpc.UNKNOWN
+    elif isinstance(value, Mapping):
+        made = {str(key): _encoded(item, (*path, key), secrets) for key, item in value.items()}
+    elif isinstance(value, list | tuple):
+        made = [_encoded(item, (*path, index), secrets) for index, item in enumerate(value)]
+    else:
+        made = value
+    return {_SIGNATURE: _SECRET, "value": made} if path in secrets else made
 
 
 def has_unknown(value: Any) -> bool:
@@ -86,12 +104,14 @@ def has_unknown(value: Any) -> bool:
     return isinstance(value, Unknown)
 
 
-def strings_in(value: Any) -> list[str]:
-    """Return every text inside a value (to register the secret ones)."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, Mapping):
-        return [text for item in value.values() for text in strings_in(item)]
-    if isinstance(value, list | tuple):
-        return [text for item in value for text in strings_in(item)]
-    return []
+def secret_texts(properties: Properties) -> Iterable[str]:
+    """Yield the texts that are marked secret one by one.
+
+    Not a whole map, list or document: a manifest has words that are in every message.
+    """
+    for path in properties.secrets:
+        value: Any = properties.values
+        for step in path:
+            value = value[step]
+        if isinstance(value, str) and "\n" not in value.strip():
+            yield value

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from ...core.cluster import Cluster
 from ...core.deploy import Progress
 from ...core.errors import GitOpsError
-from ..values import has_unknown
+from ..values import Path, has_unknown
 
 Values = dict[str, Any]
 
@@ -23,25 +23,26 @@ class Context:
         name: Name of the resource in the program.
         connect: Opens a connection to the configured cluster; the caller closes it.
         progress: Shows a step in the engine's Info column.
+        warn: Shows a warning under the resource.
     """
 
     name: str
     connect: Callable[[], Cluster]
     progress: Callable[[Progress], None]
+    warn: Callable[[str], None]
 
 
 class PartialFailureError(Exception):
     """Something was changed before it failed: the state is kept, and the next update tries again.
 
     Args:
-        identity: Id of the resource.
         outputs: What is known of it.
         cause: Why it failed.
     """
 
-    def __init__(self, identity: str, outputs: Values, cause: GitOpsError) -> None:
+    def __init__(self, outputs: Values, cause: GitOpsError) -> None:
         super().__init__(str(cause))
-        self.identity, self.outputs, self.cause = identity, outputs, cause
+        self.outputs, self.cause = outputs, cause
 
 
 class Resource(Protocol):
@@ -50,35 +51,47 @@ class Resource(Protocol):
     Attributes:
         outputs: Properties that only creating or updating can tell.
         replaces: Inputs whose change means another resource.
-        represented: Inputs that need no comparison of their own: another one (``objects``) tells what they lead to.
         keyed: Inputs that are maps and are compared entry by entry.
-        ignored: Inputs that never make a difference.
+        ignored: Inputs that make no difference by themselves: settings of how to work, credentials, and what another
+            input (``objects``) tells in more detail.
+        resumable: Whether an interrupted creation left something behind that the next update continues.
     """
 
     outputs: ClassVar[tuple[str, ...]]
     replaces: ClassVar[frozenset[str]]
-    represented: ClassVar[frozenset[str]]
     keyed: ClassVar[frozenset[str]]
     ignored: ClassVar[frozenset[str]]
+    resumable: ClassVar[bool]
 
-    def secret_inputs(self, inputs: Values) -> frozenset[str]:
-        """Return the names of inputs that are secret, whatever the program says."""
+    def secrets(self, inputs: Values) -> frozenset[Path]:
+        """Return where in the inputs secrets stand, whatever the program says."""
         ...
 
     def check(self, inputs: Values, context: Context) -> Values:
-        """Return the inputs with defaults and derived values; may hold unknowns (InputError: not valid)."""
+        """Return the inputs, valid by the schema, with defaults and derived values (InputError: not valid).
+
+        Inputs may hold unknowns; what derives from them is unknown.
+        """
         ...
 
-    def create(self, inputs: Values, context: Context) -> tuple[str, Values]:
-        """Create it and return its id and outputs (PartialFailureError: begun, but not completed)."""
+    def preview(self, inputs: Values, context: Context) -> Values:
+        """Return the outputs that are known before it is created or updated; warn of what would fail."""
         ...
 
-    def update(self, identity: str, inputs: Values, state: Values, context: Context) -> Values:
+    def identity(self, inputs: Values) -> str:
+        """Return its id."""
+        ...
+
+    def create(self, inputs: Values, context: Context) -> Values:
+        """Create it and return its outputs (PartialFailureError: begun, but not completed)."""
+        ...
+
+    def update(self, inputs: Values, state: Values, context: Context) -> Values:
         """Bring it to the inputs and return the outputs (PartialFailureError: begun, but not completed)."""
         ...
 
     def read(self, identity: str, inputs: Values, state: Values, context: Context) -> tuple[Values, Values] | None:
-        """Return inputs and outputs as they are in the world, None when it is gone."""
+        """Return inputs and outputs as they are in the world, None when it is gone. An import gives the id only."""
         ...
 
     def delete(self, identity: str, state: Values, context: Context) -> None:
@@ -98,16 +111,14 @@ def differences(resource: Resource, old: Mapping[str, Any], new: Mapping[str, An
         new: Checked inputs of now; an unknown value counts as an update.
     """
     found: dict[str, str] = {}
-    skipped = resource.ignored | resource.represented
-    for name in sorted({*old, *new} - skipped):
-        if name in resource.keyed and isinstance(old.get(name, {}), dict) and isinstance(new.get(name, {}), dict):
-            before, after = old.get(name, {}), new.get(name, {})
+    names = {*old, *new} - resource.ignored
+    for name in sorted(names & resource.keyed):
+        before, after = old.get(name, {}), new.get(name, {})
+        if isinstance(before, dict) and isinstance(after, dict):
             found.update({f'{name}["{key}"]': kind for key, kind in _changes(before, after).items()})
-        else:
-            found.update(
-                _changes({k: v for k, v in old.items() if k == name}, {k: v for k, v in new.items() if k == name})
-            )
-    return found
+            names.remove(name)
+    rest = [{name: values[name] for name in names & set(values)} for values in (old, new)]
+    return found | _changes(*rest)
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:

@@ -9,11 +9,12 @@ from ...core.controllers import ControllerSpec, controller_release, install, uni
 from ...core.controllers.install import VERSION_FACT
 from ...core.deploy import read_release
 from ...core.errors import GitOpsError
-from ..values import UNKNOWN, has_unknown
-from .base import Context, PartialFailureError, Values, option
-from .release import objects_of
+from ..values import UNKNOWN, Path, has_unknown
+from . import records
+from .base import Context, Values, option
 
-_RENDERING = frozenset({"version", "manifests", "checksum", "patches", "registry", "imagePullSecret"})
+# What the manifests are rendered from; ``objects`` tells what it leads to.
+_RENDERING = frozenset({"manifests", "checksum", "patches", "registry", "imagePullSecret"})
 
 
 class Controller:
@@ -21,84 +22,71 @@ class Controller:
 
     outputs: ClassVar[tuple[str, ...]] = ("version", "revision", "digest", "inventory")
     replaces: ClassVar[frozenset[str]] = frozenset({"controller", "namespace"})
-    represented: ClassVar[frozenset[str]] = _RENDERING - {"version"}
     keyed: ClassVar[frozenset[str]] = frozenset({"objects"})
-    ignored: ClassVar[frozenset[str]] = frozenset({"wait", "waitTimeout"})
+    ignored: ClassVar[frozenset[str]] = _RENDERING | {"wait", "waitTimeout"}
+    resumable: ClassVar[bool] = True
 
-    def secret_inputs(self, inputs: Values) -> frozenset[str]:
-        """Return the inputs that are secret in any case."""
+    def secrets(self, inputs: Values) -> frozenset[Path]:
+        """Nothing is secret in any case."""
         return frozenset()
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Render the manifests: fill in version, namespace and one line per object, and forget their text."""
         checked = {"controller": "argocd", **inputs}
-        if any(has_unknown(checked.get(name)) for name in (*_RENDERING, "namespace", "controller")):
+        if any(has_unknown(checked.get(name)) for name in (*_RENDERING, "version", "namespace", "controller")):
             return {**checked, "objects": UNKNOWN}
         release, version = controller_release(_spec(checked))
-        filled = {
-            **checked,
-            "namespace": release.namespace,
-            "objects": objects_of(list(release.objects), release.namespace),
-        }
+        objects = records.objects_of(release.objects, release.namespace)
+        filled = {**checked, "namespace": release.namespace, "objects": objects}
         return {**filled, "version": version} if version else filled
 
-    def create(self, inputs: Values, context: Context) -> tuple[str, Values]:
+    def preview(self, inputs: Values, context: Context) -> Values:
+        """Return the version, which Check has filled in."""
+        return {"version": inputs["version"]} if "version" in inputs else {}
+
+    def identity(self, inputs: Values) -> str:
+        """Return ``namespace/controller``."""
+        return records.identity(inputs["controller"], inputs["namespace"])
+
+    def create(self, inputs: Values, context: Context) -> Values:
         """Install, or take over what is installed."""
         spec = _spec(inputs)
-        return f"{spec.target_namespace}/{spec.name}", self._install(spec, context)
-
-    def update(self, identity: str, inputs: Values, state: Values, context: Context) -> Values:
-        """Upgrade, or repair."""
-        return self._install(_spec(inputs), context)
-
-    def _install(self, spec: ControllerSpec, context: Context) -> Values:
         with context.connect() as cluster:
             try:
                 result = install(cluster, spec, progress=context.progress)
             except GitOpsError as error:
-                state = read_release(cluster, spec.name, spec.target_namespace, drift=False)
-                if state is None:
-                    raise  # nothing was begun
-                outputs = {
-                    "version": spec.version or "",
-                    "revision": state.revision,
-                    "digest": state.digest,
-                    "inventory": [item.ref.key for item in state.inventory],
-                }
-                raise PartialFailureError(f"{spec.target_namespace}/{spec.name}", outputs, error) from error
-        return {
-            "version": result.version,
-            "revision": result.revision,
-            "digest": result.digest,
-            "inventory": [item.ref.key for item in result.inventory],
-        }
+                failed = records.failed(cluster, spec.name, spec.target_namespace, error)
+                if failed is None:
+                    raise
+                failed.outputs["version"] = spec.version or ""
+                raise failed from error
+        return {"version": result.version, **records.outputs(result)}
+
+    def update(self, inputs: Values, state: Values, context: Context) -> Values:
+        """Upgrade, or repair."""
+        return self.create(inputs, context)
 
     def read(self, identity: str, inputs: Values, state: Values, context: Context) -> tuple[Values, Values] | None:
         """Compare the cluster with what was installed."""
-        namespace, _, name = identity.partition("/")
+        name, namespace = records.parse_identity(identity)
         with context.connect() as cluster:
             found = read_release(cluster, name, namespace)
         if found is None:
             return None
-        base = inputs or {"controller": name, "namespace": namespace}
-        known = base.get("objects") or {item.ref.key: "not compared" for item in found.inventory}
-        objects = {**known, **{key: f"drifted: {how}" for key, how in found.drift.items()}}
-        outputs = {
-            "version": found.facts.get(VERSION_FACT, ""),
-            "revision": found.revision,
-            "digest": found.digest,
-            "inventory": [item.ref.key for item in found.inventory],
-        }
-        return {**base, "objects": objects}, outputs
+        objects = records.observed(found, inputs.get("objects") or {}, state.get("inventory") or {})
+        read = {"controller": name, "namespace": namespace, **inputs, "objects": objects}
+        return read, {"version": found.facts.get(VERSION_FACT, ""), **records.outputs(found)}
 
     def delete(self, identity: str, state: Values, context: Context) -> None:
         """Remove the controller, its CRDs, and the namespace if it was created for it."""
-        namespace, _, name = identity.partition("/")
-        spec = ControllerSpec(
-            name=name, namespace=namespace, wait_timeout=float(option(state, "waitTimeout", 300)), source="pulumi"
-        )
+        name, namespace = records.parse_identity(identity)
+        timeout = float(option(state, "waitTimeout", 300))
         with context.connect() as cluster:
-            uninstall(cluster, spec, progress=context.progress)
+            uninstall(
+                cluster,
+                ControllerSpec(name=name, namespace=namespace, wait_timeout=timeout, source="pulumi"),
+                progress=context.progress,
+            )
 
 
 def _spec(inputs: Values) -> ControllerSpec:

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ...core.errors import BranchNotFoundError, InputError
-from ...core.git import CommitResult, Credentials, blob_id, blob_ids, commit_files
+from ...core.git import CommitResult, Credentials, blob_id, blob_ids, commit_files, read_files
+from ...core.git.credentials import check_url
+from ...core.git.paths import check_path
+from ..values import Path, has_unknown
 from .base import Context, Values
 
 _MESSAGE = "Update files with Pulumi"
@@ -18,46 +21,67 @@ class GitFiles:
 
     outputs: ClassVar[tuple[str, ...]] = ("commit", "changedPaths")
     replaces: ClassVar[frozenset[str]] = frozenset({"url", "branch"})
-    represented: ClassVar[frozenset[str]] = frozenset()
     keyed: ClassVar[frozenset[str]] = frozenset({"files"})
     ignored: ClassVar[frozenset[str]] = frozenset({"username", "password", "message", "author"})
+    resumable: ClassVar[bool] = False
 
-    def secret_inputs(self, inputs: Values) -> frozenset[str]:
-        """Return the inputs that are secret in any case."""
-        return frozenset({"password"})
+    def secrets(self, inputs: Values) -> frozenset[Path]:
+        """Return where the password stands."""
+        return frozenset({("password",)})
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Fill in the branch."""
-        for name in ("url", "files"):
-            if name not in inputs:
-                raise InputError(f"GitFiles needs {name}", details={"property": name})
+        if not has_unknown([inputs.get(name) for name in ("url", "username", "password")]):
+            try:
+                check_url(inputs["url"], _credentials(inputs))
+            except InputError as error:
+                error.details.setdefault("property", "url")
+                raise
+        for name in ("files", "delete"):
+            try:
+                for path in _known_paths(inputs.get(name)):
+                    check_path(path)
+            except InputError as error:
+                error.details.setdefault("property", name)
+                raise
         return {"branch": "main", **inputs}
 
-    def create(self, inputs: Values, context: Context) -> tuple[str, Values]:
-        """Commit the files."""
-        done = _commit(inputs, inputs["files"], inputs.get("delete") or [])
-        return f"{inputs['url']}#{inputs['branch']}", _outputs(done)
+    def preview(self, inputs: Values, context: Context) -> Values:
+        """Nothing is known before the commit is made."""
+        return {}
 
-    def update(self, identity: str, inputs: Values, state: Values, context: Context) -> Values:
+    def identity(self, inputs: Values) -> str:
+        """Return ``url#branch``."""
+        return f"{inputs['url']}#{inputs['branch']}"
+
+    def create(self, inputs: Values, context: Context) -> Values:
+        """Commit the files; says which of them were there with other content."""
+        done = _commit(inputs, inputs["files"], inputs.get("delete") or [])
+        replaced = [change.path for change in done.changes if change.before is not None and change.after is not None]
+        if replaced:
+            context.warn(f"Overwritten, they were on the branch with other content: {', '.join(replaced)}")
+        return _outputs(done)
+
+    def update(self, inputs: Values, state: Values, context: Context) -> Values:
         """Commit what is new or different, and delete what left the set."""
         left = [path for path in state.get("files") or {} if path not in inputs["files"]]
         return _outputs(_commit(inputs, inputs["files"], [*(inputs.get("delete") or []), *left]))
 
     def read(self, identity: str, inputs: Values, state: Values, context: Context) -> tuple[Values, Values] | None:
-        """Compare the branch with the files, by blob ids: no content is transferred."""
-        known = inputs or state
-        if not known.get("files"):
-            return known, {name: state.get(name) for name in self.outputs}
+        """Compare the branch with the files by blob ids; only what differs is transferred, to be shown."""
+        if not inputs:
+            return None  # an import: the id does not tell the files, nor how to log in
+        url, branch, credentials = inputs["url"], inputs["branch"], _credentials(inputs)
+        known: dict[str, str] = inputs["files"]
         try:
-            found = blob_ids(known["url"], known["branch"], list(known["files"]), credentials=_credentials(known))
+            found = blob_ids(url, branch, list(known), credentials=credentials)
+            differing = [path for path, blob in found.items() if blob and blob != blob_id(known[path].encode())]
+            texts = read_files(url, branch, differing, credentials=credentials).files if differing else {}
         except BranchNotFoundError:
             return None
-        files = {}
-        for path, content in known["files"].items():
-            blob = found.get(path)
-            if blob is not None:
-                files[path] = content if blob == blob_id(str(content).encode()) else f"drifted: blob {blob[:12]}"
-        return {**known, "files": files}, {name: state.get(name) for name in self.outputs}
+        there = [path for path in known if found[path] is not None]
+        files = {path: _text(texts.get(path), known[path]) for path in there}
+        return {**inputs, "files": files}, {name: state.get(name) for name in self.outputs}
 
     def delete(self, identity: str, state: Values, context: Context) -> None:
         """Delete the files of the set in one commit."""
@@ -65,6 +89,14 @@ class GitFiles:
             _commit({**state, "message": f"Remove files of {context.name}"}, {}, list(state.get("files") or {}))
         except BranchNotFoundError:
             return
+
+
+def _text(differs: bytes | None, known: str) -> str:
+    return known if differs is None else differs.decode(errors="replace")
+
+
+def _known_paths(given: Any) -> list[str]:
+    return [path for path in given if not has_unknown(path)] if isinstance(given, dict | list) else []
 
 
 def _commit(inputs: Values, files: Mapping[str, str], delete: list[str]) -> CommitResult:

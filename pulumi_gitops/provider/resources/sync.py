@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ...core.controllers import SyncResult, SyncSpec, sync
-from ...core.errors import InputError
+from ...core.controllers import SyncSpec, sync
+from ..values import Path
 from .base import Context, Values, option
 
 
@@ -15,29 +15,28 @@ class Sync:
 
     outputs: ClassVar[tuple[str, ...]] = ("revision", "sync", "health")
     replaces: ClassVar[frozenset[str]] = frozenset({"application", "namespace", "controller"})
-    represented: ClassVar[frozenset[str]] = frozenset()
     keyed: ClassVar[frozenset[str]] = frozenset()
     ignored: ClassVar[frozenset[str]] = frozenset({"waitTimeout"})
+    resumable: ClassVar[bool] = False
 
-    def secret_inputs(self, inputs: Values) -> frozenset[str]:
-        """Return the inputs that are secret in any case."""
+    def secrets(self, inputs: Values) -> frozenset[Path]:
+        """Nothing is secret in any case."""
         return frozenset()
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Fill in the controller."""
-        if "application" not in inputs:
-            raise InputError("Sync needs application", details={"property": "application"})
         return {"controller": "argocd", **inputs}
 
-    def create(self, inputs: Values, context: Context) -> tuple[str, Values]:
-        """Sync and wait."""
-        return f"{inputs['controller']}/{inputs['application']}", self._sync(inputs, context)
+    def preview(self, inputs: Values, context: Context) -> Values:
+        """Nothing is known before the controller has looked: a branch is not the commit that it leads to."""
+        return {}
 
-    def update(self, identity: str, inputs: Values, state: Values, context: Context) -> Values:
-        """Sync and wait."""
-        return self._sync(inputs, context)
+    def identity(self, inputs: Values) -> str:
+        """Return ``controller/application``."""
+        return f"{inputs['controller']}/{inputs['application']}"
 
-    def _sync(self, inputs: Values, context: Context) -> Values:
+    def create(self, inputs: Values, context: Context) -> Values:
+        """Sync and wait."""
         spec = SyncSpec(
             controller=inputs["controller"],
             name=inputs["application"],
@@ -46,12 +45,16 @@ class Sync:
             wait_timeout=float(option(inputs, "waitTimeout", 300)),
         )
         with context.connect() as cluster:
-            result: SyncResult = sync(cluster, spec, progress=context.progress)
+            result = sync(cluster, spec, progress=context.progress)
         return {"revision": result.revision, "sync": str(result.sync), "health": str(result.health)}
 
+    def update(self, inputs: Values, state: Values, context: Context) -> Values:
+        """Sync and wait."""
+        return self.create(inputs, context)
+
     def read(self, identity: str, inputs: Values, state: Values, context: Context) -> tuple[Values, Values] | None:
-        """Keep the state: a sync is something that happened."""
-        return inputs, {name: state.get(name) for name in self.outputs}
+        """Keep the state: a sync is something that happened. There is nothing to import."""
+        return (inputs, {name: state.get(name) for name in self.outputs}) if inputs else None
 
     def delete(self, identity: str, state: Values, context: Context) -> None:
         """Do nothing."""

@@ -4,14 +4,16 @@
 It knows enough for the wiring components (Secrets and custom resources) and works against a real API server. Where
 the real plugin's behaviour matters to them, it does the same: create is a POST, so what exists already is an error;
 a kind whose CRD is not there yet is waited for; update is a server-side apply with the field manager that the
-annotation ``pulumi.com/patchFieldManager`` names; a Secret's data is replaced rather than changed; delete waits until
-the object is gone; refresh brings hand edits back as drift. The tests use the real plugin wherever it is on PATH.
+annotation ``pulumi.com/patchFieldManager`` names; ``pulumi.com/waitFor`` (conditions, and paths of plain keys) and
+``pulumi.com/timeoutSeconds`` hold; a Secret's data is replaced rather than changed; delete waits until the object is
+gone; refresh brings hand edits back as drift. The tests use the real plugin wherever it is on PATH.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import sys
 import time
@@ -32,7 +34,7 @@ VERSION = "4.34.2"
 _MANAGER = "pulumi-kubernetes-stand-in"
 _IDENTITY = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 _KIND_ATTEMPTS, _KIND_PAUSE = 6, 0.5
-_GONE_SECONDS = 300.0
+_GONE_SECONDS, _WAIT_SECONDS = 300.0, 600.0
 
 
 def manifest(values: dict[str, Any]) -> dict[str, Any]:
@@ -53,6 +55,19 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     for key, item in value.items():
         found.update(flat(item, f"{path}.{key}" if path else key))
     return found
+
+
+def meets(obj: dict[str, Any], expression: str) -> bool:
+    """Tell whether an object meets ``condition=Type`` or ``jsonpath={.path}`` with or without ``=value``."""
+    kind, _, wanted = expression.partition("=")
+    if kind == "condition":
+        conditions = (obj.get("status") or {}).get("conditions") or []
+        return any(c.get("type") == wanted and c.get("status") == "True" for c in conditions)
+    path, _, value = wanted.partition("}")
+    found: Any = obj
+    for key in path.removeprefix("{.").split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found is not None and value in ("", f"={found}")
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
@@ -82,7 +97,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         if isinstance(metadata, dict) and "name" not in metadata:
             before = (olds.values.get("metadata") or {}).get("name")
             metadata["name"] = before or f"{request.urn.rpartition('::')[2]}-{uuid.uuid4().hex[:8]}"
-        secrets = news.secrets | ({"data", "stringData"} if news.values.get("kind") == "Secret" else set())
+        secrets = news.secrets | ({("data",), ("stringData",)} if news.values.get("kind") == "Secret" else set())
         return pb.CheckResponse(inputs=encode(news.values, secrets))
 
     async def Diff(self, request, context):
@@ -112,7 +127,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         obj = manifest(given.values)
         if request.preview:
             return pb.CreateResponse(properties=encode(given.values, given.secrets))
-        answer = await self._call(context, self._post, obj)
+        answer = await self._call(context, lambda o: self._awaited(self._post(o)), obj)
         ref = ObjectRef.of(answer)
         state = encode({**given.values, **answer}, self._secrets(given))
         return pb.CreateResponse(id=f"{ref.namespace}/{ref.name}".strip("/"), properties=state)
@@ -128,6 +143,23 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
                 time.sleep(_KIND_PAUSE * 2**attempt)
         raise AssertionError("the loop returns or raises")
 
+    def _awaited(self, obj: dict[str, Any]) -> dict[str, Any]:
+        """Return the object as it is when the annotation ``pulumi.com/waitFor`` is met."""
+        assert self._cluster is not None
+        annotations = obj["metadata"].get("annotations") or {}
+        wanted = annotations.get("pulumi.com/waitFor")
+        if not wanted:
+            return obj
+        seconds = float(annotations.get("pulumi.com/timeoutSeconds", _WAIT_SECONDS))
+        expressions = json.loads(wanted) if wanted.startswith("[") else [wanted]
+        deadline = time.monotonic() + seconds
+        while not all(meets(obj, expression) for expression in expressions):
+            if time.monotonic() > deadline:
+                raise GitOpsError(f"{ObjectRef.of(obj)} did not meet {wanted} within {seconds:g} s")
+            time.sleep(0.2)
+            obj = self._cluster.get(ObjectRef.of(obj))
+        return obj
+
     async def Update(self, request, context):
         given = decode(request.news)
         obj = manifest(given.values)
@@ -136,7 +168,12 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         annotations = (obj.get("metadata") or {}).get("annotations") or {}
         manager = annotations.get("pulumi.com/patchFieldManager", _MANAGER)
         # What an earlier POST set belongs to another entry of managedFields; without force the values would conflict.
-        answer = await self._call(context, lambda o: self._cluster.apply(o, force=True, field_manager=manager), obj)
+
+        def work(wanted: dict[str, Any]) -> dict[str, Any]:
+            assert self._cluster is not None
+            return self._awaited(self._cluster.apply(wanted, force=True, field_manager=manager))
+
+        answer = await self._call(context, work, obj)
         return pb.UpdateResponse(properties=encode({**given.values, **answer}, self._secrets(given)))
 
     async def Read(self, request, context):
@@ -170,7 +207,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def _secrets(self, given):
-        return given.secrets | ({"data", "stringData"} if given.values.get("kind") == "Secret" else set())
+        return given.secrets | ({("data",), ("stringData",)} if given.values.get("kind") == "Secret" else set())
 
     async def _call(self, context, function, *arguments):
         try:
