@@ -93,8 +93,10 @@ def _spawn(state: State, listed: Mapping[str, Command]) -> None:
 
 
 def _until(done: Callable[[], bool], state: State, deadline: float, failure: str) -> None:
-    while not done():
-        _check_alive(state)
+    while True:
+        _check_alive(state)  # first: an API server without etcd keeps a caller waiting for half a minute
+        if done():
+            return
         if time.monotonic() > deadline:
             log = tail(state.folder / "logs" / "kube-apiserver.log")
             raise SandboxError(f"{failure} within {_READY_SECONDS:.0f} s; last lines of kube-apiserver:\n{log}")

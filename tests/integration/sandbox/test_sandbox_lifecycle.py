@@ -107,7 +107,7 @@ def test_a_dead_process_is_seen_and_can_be_restarted_with_its_data(connected):
     with Sandbox.start() as sandbox:
         cluster = connected(sandbox)
         cluster.create(SETTINGS)
-        for name in ("kube-apiserver", "etcd"):
+        for name in ("kube-apiserver", "etcd", "kube-controller-manager"):
             sandbox.stop_process(name)
             assert [process.name for process in sandbox.processes() if not process.alive] == [name]
             with pytest.raises(SandboxError, match=f"{name} has died; its last lines:\n.+") as caught:
