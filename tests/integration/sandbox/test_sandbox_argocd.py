@@ -58,7 +58,13 @@ def application(gitops):
     url = gitops.create_repository("config")
     commit_files(url, "main", files={"shop/settings.yaml": manifest}, message="start")
     return controllers.ApplicationSpec(
-        name="shop", url=url, path="shop", destination_namespace="shop", namespace=NAMESPACE, create_namespace=True
+        name="shop",
+        url=url,
+        path="shop",
+        destination_namespace="shop",
+        namespace=NAMESPACE,
+        create_namespace=True,
+        wait_timeout=60.0,
     )
 
 
