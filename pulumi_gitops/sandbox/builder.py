@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -96,7 +97,11 @@ def find_or_build(binaries: Sequence[str], *, progress: BuildProgress | None = N
         display = progress or BuildProgress()
         for index, tool in enumerate(missing.values(), start=1):
             display.begin(tool.title, index, len(missing))
-            _build(tool, go, display)
+            outcome = "did not build"  # an error, or Ctrl-C
+            try:
+                outcome = "built" if _build(tool, go, display) else "found"
+            finally:
+                display.end(outcome)
     return paths
 
 
@@ -172,7 +177,8 @@ def seed_manifests() -> None:
     download.write_cache(content)
 
 
-def _build(tool: GoTool, go: Path, progress: BuildProgress) -> None:
+def _build(tool: GoTool, go: Path, progress: BuildProgress) -> bool:
+    """Build a tool; return False when another process did it meanwhile."""
     folder = built_folder(tool)
     log = cache_dir() / "logs" / f"build-{tool.name}.log"
     with _cache_errors():
@@ -180,10 +186,11 @@ def _build(tool: GoTool, go: Path, progress: BuildProgress) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with _lock(folder.parent / ".lock", lambda: progress.tick("waiting for another build of")):
             if folder.is_dir():
-                progress.end("found")
-                return
-            staging = folder.with_name(f"{folder.name}.building")
-            shutil.rmtree(staging, ignore_errors=True)  # of a build that was killed
+                return False
+            for left in folder.parent.glob(".building-*"):  # by a build that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            # A name of its own: the compiler of that killed build may still be running.
+            staging = folder.with_name(f".building-{uuid.uuid4().hex}")
             staging.mkdir()
             with log.open("wb") as output:
                 for binary, package in tool.binaries.items():
@@ -199,11 +206,10 @@ def _build(tool: GoTool, go: Path, progress: BuildProgress) -> None:
                     ]
                     returncode = _run_build(argv, tool, output.fileno(), progress)
                     if returncode != 0:
-                        progress.end("failed to build")
                         raise _failure(tool, returncode, log)
             _copy_files(tool, go, staging)
             staging.rename(folder)
-    progress.end()
+    return True
 
 
 def _run_build(argv: Sequence[str], tool: GoTool, output: int, progress: BuildProgress) -> int:

@@ -23,7 +23,7 @@ class BuildProgress:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
-        self._what = ""
+        self._what = self._doing = ""
         self._began = self._written = 0.0
 
     def begin(self, title: str, index: int, total: int) -> None:
@@ -35,15 +35,16 @@ class BuildProgress:
         self._show("building")
 
     def tick(self, doing: str = "building") -> None:
-        """Refresh the display; to be called about every second. `doing` says what goes on."""
-        if self._terminal or time.monotonic() - self._written >= _PLAIN_SECONDS:
+        """Refresh the display; to be called about every second. `doing` says what goes on, at once when it changes."""
+        if self._terminal or doing != self._doing or time.monotonic() - self._written >= _PLAIN_SECONDS:
             self._show(doing)
 
-    def end(self, outcome: str = "built") -> None:
-        """Say how the tool came out."""
+    def end(self, outcome: str) -> None:
+        """Say how it came out: ``built``, ``found`` ..."""
         self._line(f"{outcome} {self._what}, {self._elapsed()}")
 
     def _show(self, doing: str) -> None:
+        self._doing = doing
         text = f"{doing} {self._what}, {self._elapsed()}"
         if not self._terminal:
             self._line(text)
