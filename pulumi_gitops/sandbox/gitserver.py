@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
+import contextlib
+import errno
 import hmac
 import json
 import re
 import secrets
 import shutil
+import socket
 import socketserver
-import ssl
 import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -32,8 +35,10 @@ from .state import write_private
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PATH = re.compile(rf"/({_NAME.pattern})\.git/(info/refs|git-upload-pack|git-receive-pack)")
+_DIGITS = re.compile(r"[0-9A-Fa-f]+")
 _LOGIN = "sandbox-login.json"
 _CHUNK = 64 * 1024
+_LONGEST_LINE = 4096  # of what frames a chunked body
 _CONFIG = """
 [http]
 	receivepack = true
@@ -61,7 +66,8 @@ def create_repository(
         branch: Default branch.
 
     Raises:
-        InputError: The name is not valid or taken, or a user name comes without a password or the reverse.
+        InputError: The name is not valid or taken, a user name comes without a password or the reverse, or it holds a
+            colon (RFC 7617 has no way to send one).
         ProcessError: git is missing or fails.
     """
     if not _NAME.fullmatch(name) or name.endswith(".git"):
@@ -70,6 +76,8 @@ def create_repository(
         )
     if (username is None) != (password is None):
         raise InputError("a repository with a login needs both a user name and a password")
+    if username is not None and ":" in username:
+        raise InputError(f"{username!r} can not be a user name: it holds a colon")
     redact.register(password)
     target = root / f"{name}.git"
     staging = root / f".{name}.{secrets.token_hex(4)}"
@@ -83,6 +91,8 @@ def create_repository(
         try:
             staging.rename(target)
         except OSError as e:
+            if e.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
             raise InputError(f"there is a repository {name!r} already") from e
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -95,26 +105,17 @@ class GitServer:
         root: Folder of the repositories; made when missing.
         host: Address to listen on.
         port: Port; a free one when 0.
-        tls: Serve HTTPS with this context.
         log: Write a line per request to standard error.
+
+    Raises:
+        OSError: The port is taken.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        tls: ssl.SSLContext | None = None,
-        log: bool = False,
-    ) -> None:
+    def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int = 0, log: bool = False) -> None:
         self.root = root.absolute()
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._server = _Server((host, port), self.root, log=log)
-        if tls is not None:
-            # The handshake is made by the thread of the connection: a silent client holds up nobody else.
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self.url = f"{'https' if tls else 'http'}://{host}:{self._server.server_port}"
+        self.url = f"http://{host}:{self._server.server_port}"
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
@@ -129,7 +130,7 @@ class GitServer:
         self._server.serve_forever()
 
     def stop(self) -> None:
-        """Stop serving and let go of the port."""
+        """Let go of the port and cut all connections."""
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
@@ -153,12 +154,13 @@ class GitServer:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+    request_queue_size = 128
+    allow_reuse_port = False  # a port that is taken has to be an error
 
     def __init__(self, address: tuple[str, int], root: Path, *, log: bool) -> None:
         self.root = root
         self.log = log
+        self._connections: set[socket.socket] = set()
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -166,15 +168,29 @@ class _Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[0], self.server_address[1]  # type: ignore[assignment]
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        import sys
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
 
-        if not isinstance(sys.exception(), (OSError, ssl.SSLError)):  # a client that went away is no error of ours
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in tuple(self._connections):
+            with contextlib.suppress(OSError):  # closed by the other side meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a client that went away is no error of ours
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body go out apart: the body would wait 40 ms for a delayed ACK
     server: _Server
 
     def do_GET(self) -> None:
@@ -196,7 +212,16 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self._may(repository):
             self._refuse(HTTPStatus.UNAUTHORIZED)
         else:
-            self._backend(path, query)
+            # On disk before git starts: a request is always read to its end, so that git may end early and answer,
+            # and memory stays small whatever is pushed.
+            with tempfile.TemporaryFile(dir=self.server.root) as body:
+                try:
+                    for block in self._body():
+                        body.write(block)
+                except ValueError:
+                    self._refuse(HTTPStatus.BAD_REQUEST)
+                else:
+                    self._backend(path, query, body)
 
     def _may(self, repository: Path) -> bool:
         try:
@@ -206,38 +231,29 @@ class _Handler(BaseHTTPRequestHandler):
         kind, _, value = self.headers.get("Authorization", "").partition(" ")
         try:
             given = base64.b64decode(value, validate=True) if kind.lower() == "basic" else b""
-        except binascii.Error:
+        except ValueError:
             return False
         return hmac.compare_digest(given, f"{login['username']}:{login['password']}".encode())
 
     def _refuse(self, status: HTTPStatus) -> None:
-        self.close_connection = True  # the body has not been read
         self.send_response(status)
         if status is HTTPStatus.UNAUTHORIZED:
             self.send_header("WWW-Authenticate", 'Basic realm="pulumi-gitops sandbox"')
         self.send_header("Content-Length", "0")
-        self.send_header("Connection", "close")
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.send_header("Connection", "close")  # the body has not been read; http.server closes by this header
         self.end_headers()
 
-    def _backend(self, path: str, query: str) -> None:
-        with subprocess.Popen(
-            ("git", "http-backend"), env=self._cgi(path, query), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdin is not None
+    def _backend(self, path: str, query: str, body: IO[bytes]) -> None:
+        environment = self._cgi(path, query) | {"CONTENT_LENGTH": str(body.tell())}
+        body.seek(0)
+        with subprocess.Popen(("git", "http-backend"), env=environment, stdin=body, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
-            # Both directions at once: git answers before it has read everything.
-            feeder = threading.Thread(target=self._feed, args=(process.stdin,), daemon=True)
-            feeder.start()
-            try:
-                self._answer(process.stdout)
-            finally:
-                process.stdout.close()
-                feeder.join()
+            self._answer(process.stdout)
 
     def _cgi(self, path: str, query: str) -> dict[str, str]:
         headers = {
             "CONTENT_TYPE": "Content-Type",
-            "CONTENT_LENGTH": "Content-Length",  # without one git reads to the end
             "HTTP_CONTENT_ENCODING": "Content-Encoding",
             "GIT_PROTOCOL": "Git-Protocol",
         }
@@ -255,24 +271,30 @@ class _Handler(BaseHTTPRequestHandler):
             }
         )
 
-    def _feed(self, sink: IO[bytes]) -> None:
-        try:
-            with sink:
-                for block in self._body():
-                    sink.write(block)
-        except (OSError, ValueError):
-            # git has ended early, or the client went away or sent nonsense: the rest of the body is of no use
-            self.close_connection = True
-
     def _body(self) -> Iterator[bytes]:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            while size := int(self.rfile.readline().partition(b";")[0], 16):
-                yield from self._read(size)
-                self.rfile.readline()
-            while self.rfile.readline().strip():  # trailers
-                pass
-        else:
-            yield from self._read(int(self.headers.get("Content-Length") or 0))
+        """Yield the body of the request, its transfer coding undone.
+
+        Raises:
+            ValueError: Its framing is not valid.
+            ConnectionError: It ends early.
+        """
+        coding = self.headers.get("Transfer-Encoding", "").lower()
+        if coding not in ("", "chunked"):
+            raise ValueError(coding)
+        if not coding:
+            yield from self._read(_size(self.headers.get("Content-Length", "0"), 10))
+            return
+        while size := _size(self._line().partition(b";")[0].strip().decode("latin-1"), 16):
+            yield from self._read(size)
+            self._line()
+        while self._line().strip():  # trailers
+            pass
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline(_LONGEST_LINE)
+        if not line:
+            raise ConnectionResetError
+        return line
 
     def _read(self, size: int) -> Iterator[bytes]:
         while size:
@@ -301,6 +323,12 @@ class _Handler(BaseHTTPRequestHandler):
         while block := source.read1(_CHUNK):  # type: ignore[attr-defined]  # a pipe of Popen is a BufferedReader
             self.wfile.write(b"%x\r\n%b\r\n" % (len(block), block))
         self.wfile.write(b"0\r\n\r\n")
+
+
+def _size(text: str, base: int) -> int:
+    if not _DIGITS.fullmatch(text):  # int() also takes signs, spaces, underscores and prefixes
+        raise ValueError(text)
+    return int(text, base)
 
 
 def main() -> None:
