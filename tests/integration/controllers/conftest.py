@@ -66,6 +66,17 @@ class Service:
             self.url, "main", files=named, message=f"change {self.name}", credentials=Credentials("ci", PASSWORD)
         ).commit
 
+    @property
+    def application(self):
+        return ObjectRef("argoproj.io", "v1alpha1", "Application", "argocd", self.name)
+
+    def until(self, ref, condition):
+        """Wait until an object fulfils a condition."""
+        events = self.cluster.watch(
+            ref.api_version, ref.kind, namespace=ref.namespace, field_selector=f"metadata.name={ref.name}", timeout=60
+        )
+        assert any(condition(event.object) for event in events), f"{ref} never got there"
+
     def replicas(self):
         return self.cluster.get(self.deployment)["spec"]["replicas"]
 

@@ -44,11 +44,13 @@ def test_a_second_run_changes_nothing(service, cluster, repository):
 def test_a_hand_edit_is_healed_or_synced_on_request(service, cluster):
     service.apply(self_heal=False)
     cluster.patch(service.deployment, {"spec": {"replicas": 7}})
+    # Argo CD follows the cluster with a small delay: a refresh before it has seen the edit finds nothing to do.
+    service.until(service.application, lambda app: app["status"]["sync"]["status"] == "OutOfSync")
     assert service.sync().changed
     assert service.replicas() == 2
-    cluster.patch(service.deployment, {"spec": {"replicas": 7}})
     service.apply(self_heal=True)
-    assert service.replicas() == 2
+    cluster.patch(service.deployment, {"spec": {"replicas": 7}})
+    service.until(service.deployment, lambda deployment: deployment["spec"]["replicas"] == 2)
 
 
 def test_without_auto_sync_nothing_moves_until_asked_and_old_commits_can_be_asked_for(service):
@@ -79,12 +81,11 @@ def test_check_mode_changes_nothing(service, cluster):
     predicted = controllers.apply_application(cluster, spec, check=True)
     assert [change.action for change in predicted.changes] == ["create"]
     assert service.sync(check=True).changed
-    ref = ObjectRef("argoproj.io", "v1alpha1", "Application", "argocd", service.name)
-    assert cluster.find(ref) is None
+    assert cluster.find(service.application) is None
     service.apply()
     assert not service.sync(check=True).changed
     assert controllers.remove_application(cluster, spec, check=True).changed
-    assert cluster.find(ref) is not None
+    assert cluster.find(service.application) is not None
 
 
 @pytest.mark.parametrize(
