@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError, SandboxError
+from . import state
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
@@ -38,8 +39,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     up.add_argument("--nodes", type=int, default=1, metavar="K", help="simulated nodes (default: 1)")
     _json(up)
 
-    down = _action(actions, "down", "stop a sandbox and remove all traces of it")
-    down.add_argument("--all", action="store_true", help="all sandboxes of this user that stay until taken down")
+    down = actions.add_parser(
+        "down",
+        help="stop a sandbox and remove all traces of it",
+        description="Stop a sandbox and remove all traces of it, and of those whose owner was killed.",
+    )
+    which = down.add_mutually_exclusive_group()
+    _name(which)
+    which.add_argument("--all", action="store_true", help="all sandboxes of this user that stay until taken down")
 
     status = actions.add_parser("status", help="what is up, and what has died")
     status.add_argument("--name", metavar="N", help="only this sandbox")
@@ -79,8 +86,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
-    parser.add_argument("--name", metavar="N", default=_DEFAULT, help=f"name of the sandbox (default: {_DEFAULT})")
+    _name(parser)
     return parser
+
+
+def _name(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--name", metavar="N", default=_DEFAULT, help=f"name of the sandbox (default: {_DEFAULT})")
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -107,10 +118,14 @@ def _up(args: argparse.Namespace) -> int:
 def _down(args: argparse.Namespace) -> int:
     from .sandbox import Sandbox
 
-    chosen = [sandbox for sandbox in Sandbox.all() if sandbox.detached] if args.all else [_find(args.name)]
-    for sandbox in chosen:
+    sandboxes = Sandbox.all()
+    wanted = [sandbox for sandbox in sandboxes if (sandbox.detached if args.all else sandbox.name == args.name)]
+    left = [sandbox for sandbox in sandboxes if sandbox not in wanted and _abandoned(sandbox)]
+    for sandbox in wanted + left:
         sandbox.stop()
-        print(f"sandbox {sandbox.name} is down")
+        print(f"sandbox {sandbox.name} is down" + (", it was left behind" if sandbox in left else ""))
+    if not wanted and not args.all:
+        raise _missing(args.name)
     return 0
 
 
@@ -125,8 +140,7 @@ def _status(args: argparse.Namespace) -> int:
     if not sandboxes:
         print("no sandbox is up")
     for sandbox in sandboxes:
-        owned = "" if sandbox.detached else ", ends with the process that started it"
-        print(f"{sandbox.name}: {sandbox.server}, {sandbox.memory_bytes() / 1e6:.0f} MB{owned}")
+        print(f"{sandbox.name}: {sandbox.server}, {sandbox.memory_bytes() / 1e6:.0f} MB{_lifetime(sandbox)}")
         for process in sandbox.processes():
             print(f"  {process.name:<32} {f'pid {process.pid}' if process.alive else 'DEAD'}")
     for sandbox, process in dead:
@@ -181,12 +195,29 @@ def _find(name: str) -> Sandbox:
 
     sandbox = Sandbox.find(name)
     if sandbox is None:
-        names = ", ".join(other.name for other in Sandbox.all())
-        raise SandboxError(
-            f"there is no sandbox {name!r}",
-            hint=f"Up are: {names}." if names else f"pulumi-gitops sandbox up --name {name} starts it.",
-        )
+        raise _missing(name)
     return sandbox
+
+
+def _missing(name: str) -> SandboxError:
+    from .sandbox import Sandbox
+
+    names = ", ".join(other.name for other in Sandbox.all())
+    return SandboxError(
+        f"there is no sandbox {name!r}",
+        hint=f"Up are: {names}." if names else f"pulumi-gitops sandbox up --name {name} starts it.",
+    )
+
+
+def _abandoned(sandbox: Sandbox) -> bool:
+    record = state.load(sandbox.folder)
+    return record is not None and record.abandoned
+
+
+def _lifetime(sandbox: Sandbox) -> str:
+    if _abandoned(sandbox):
+        return ", left behind (the next up or down removes it)"
+    return "" if sandbox.detached else ", ends with the process that started it"
 
 
 def _facts(sandbox: Sandbox) -> dict[str, Any]:
