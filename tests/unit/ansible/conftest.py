@@ -9,6 +9,7 @@ import os
 
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 
 MODULES = "ansible_collections.iac.gitops.plugins.modules"
@@ -45,7 +46,9 @@ def run_module(monkeypatch, capsys):
         monkeypatch.delenv(name)
 
     def run(module, /, _diff=False, _check=False, **args):
-        args |= {"_ansible_diff": _diff, "_ansible_check_mode": _check, "_ansible_inject_invocation": True}
+        args |= {"_ansible_diff": _diff, "_ansible_check_mode": _check}
+        if "inject_invocation" in PASS_VARS:  # since ansible-core 2.21; older ones always do it
+            args["_ansible_inject_invocation"] = True
         with patch_module_args(args), pytest.raises(SystemExit):
             importlib.import_module(f"{MODULES}.{module}").main()
         return json.loads(capsys.readouterr().out)
