@@ -68,8 +68,9 @@ class ReleaseArgs(TypedDict):
     """Remove objects that left the set. Default: true."""
     force_conflicts: NotRequired[pulumi.Input[str]]
     """Which fields of other managers to take: never, own_fields or all. Default: own_fields."""
-    adopt: NotRequired[pulumi.Input[bool]]
-    """Take over objects that kubectl or Helm made. Default: false."""
+    ownership: NotRequired[pulumi.Input[str]]
+    """Which objects to take in that exist and are not of this release: must_match, adopt_if_unowned or adopt.
+    Default: adopt_if_unowned."""
 
 
 class GitFilesArgs(TypedDict):

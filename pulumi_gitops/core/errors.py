@@ -258,6 +258,42 @@ class RecordError(DeployError):
     code = "deploy.record"
 
 
+class PlanMovedError(DeployError):
+    """The approved plan does not hold any more; ``details["moved"]`` says for each object what moved."""
+
+    code = "deploy.plan_moved"
+
+
+class ApprovalMissingError(DeployError):
+    """The deployment needs an approval that is missing or too old."""
+
+    code = "deploy.approval_missing"
+
+
+class LockedError(DeployError):
+    """Another run holds the lock of the release; ``details`` has ``holder`` and ``since``."""
+
+    code = "deploy.locked"
+
+
+class RevisionNotFoundError(DeployError):
+    """The release, the revision, or what it sent is not in the record any more."""
+
+    code = "deploy.revision_not_found"
+
+
+class RolledBackError(DeployError):
+    """The deployment failed and the release was rolled back; ``details`` has ``failure`` and ``rollback``."""
+
+    code = "deploy.rolled_back"
+
+
+class RollbackFailedError(DeployError):
+    """The deployment failed and so did its rollback; ``details`` has ``failure`` and ``rollback``."""
+
+    code = "deploy.rollback_failed"
+
+
 # --- git -------------------------------------------------------------------------------------------------------------
 
 

@@ -221,7 +221,7 @@ class Cluster:
         )
         return answer
 
-    def delete(self, ref: ObjectRef, *, uid: str = "", propagation: str = "Background", dry_run: bool = False) -> None:
+    def delete(self, ref: ObjectRef, *, uid: str = "", propagation: str = "Background", dry_run: bool = False) -> bool:
         """Delete one object; one that is gone already is fine.
 
         Args:
@@ -229,6 +229,9 @@ class Cluster:
             uid: Delete only this very object; another one of the same name gives ConflictError.
             propagation: ``Background``, ``Foreground`` or ``Orphan``.
             dry_run: Delete nothing, check whether it would be allowed.
+
+        Returns:
+            Whether it is gone. False: it goes later (finalizers, a grace period).
         """
         body: dict[str, Any] = {
             "apiVersion": "v1",
@@ -240,9 +243,11 @@ class Cluster:
         if dry_run:
             body["dryRun"] = ["All"]
         try:
-            self.transport.json("DELETE", self._path(ref), doing=f"delete {ref}", body=body)
+            answer = self.transport.json("DELETE", self._path(ref), doing=f"delete {ref}", body=body)
         except (NotFoundError, UnknownKindError):
-            return
+            return True
+        # The answer is a Status once the object is gone, and the object itself while it is still there.
+        return bool(answer.get("kind") == "Status")
 
     def watch(
         self,

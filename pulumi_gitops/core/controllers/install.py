@@ -10,10 +10,12 @@ from ..cluster import Cluster
 from ..deploy import (
     Action,
     Change,
+    Ownership,
     ProgressCallback,
     ReleaseSpec,
     delete_objects,
     deploy,
+    detect_origin,
     read_release,
     remove,
     shown,
@@ -83,9 +85,9 @@ def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
         objects=objects,
         wait=spec.wait,
         wait_timeout=spec.wait_timeout,
-        adopt=True,
-        source=spec.source,
-        annotations={VERSION_FACT: loaded.version},
+        ownership=Ownership.ADOPT,
+        origin=detect_origin(spec.source),
+        facts={VERSION_FACT: loaded.version},
     )
     return release, loaded.version
 

@@ -1,53 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apply planned steps in stages: what others need comes first and is awaited, the rest goes in parallel."""
+"""Apply planned steps in their order: in groups, in stages within each, in parallel within each stage."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from ..cluster import Cluster
 from ..errors import GitOpsError
-from ..objects import KubeObject, ObjectRef, is_crd
-from .model import Progress, ProgressCallback
+from ..objects import KubeObject, is_crd, uid_of
+from .adoption import take_over
+from .model import Action, Progress, ProgressCallback
+from .order import STAGES, ranks, stage_of
 from .parallel import each, raise_failures
 from .planning import Step
+from .pruning import Removal, wait_gone
 from .waiting import Target, wait_ready
 
-# Stage of a kind, after fluxcd/pkg/ssa. CRDs and Namespaces are awaited; then what workloads refer to; webhook
-# configurations last, since they act on everything that is applied after them.
-_FIRST = frozenset({"CustomResourceDefinition", "Namespace"})
-_SECOND = frozenset(
-    {
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ConfigMap",
-        "LimitRange",
-        "PriorityClass",
-        "ResourceQuota",
-        "Role",
-        "RoleBinding",
-        "Secret",
-        "ServiceAccount",
-    }
-)
-_LAST = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
 _DEFINITIONS_SECONDS = 60.0
 
-
-def stage_of(obj: KubeObject) -> int:
-    """Return 0 to 3: definitions, what others refer to, the rest, webhook configurations."""
-    kind = str(obj.get("kind"))
-    if kind in _FIRST:
-        return 0
-    if kind in _SECOND or kind.endswith("Class"):
-        return 1
-    return 3 if kind in _LAST else 2
+Checkpoint = Callable[[], None]
+"""Called before each stage; raises when the run may not go on (its lock was lost)."""
 
 
-def apply_steps(cluster: Cluster, steps: Sequence[Step], progress: ProgressCallback) -> dict[str, KubeObject]:
-    """Apply the steps that have a payload.
+def apply_steps(
+    cluster: Cluster,
+    steps: Sequence[Step],
+    progress: ProgressCallback,
+    *,
+    timeout: float = 300.0,
+    checkpoint: Checkpoint = lambda: None,
+    done: dict[str, KubeObject] | None = None,
+) -> dict[str, KubeObject]:
+    """Apply the steps that send something.
 
-    A failure does not stop its own stage, but the stages after it.
+    A failure does not stop its own stage, but what comes after it.
+
+    Args:
+        cluster: Where.
+        steps: All steps of the set: those that send nothing are awaited too, where an order is asked for.
+        progress: Called for each object.
+        timeout: Seconds for a group to get ready before the next one.
+        checkpoint: See :data:`Checkpoint`.
+        done: Is filled with what was applied, so that it is known after a failure as well.
 
     Returns:
         Key -> object as the server returned it.
@@ -55,36 +51,65 @@ def apply_steps(cluster: Cluster, steps: Sequence[Step], progress: ProgressCallb
     Raises:
         ApplyError: Several objects failed.
         ApiError: One failed.
-        NotReadyError: A CRD or Namespace did not get ready.
+        NotReadyError: A CRD or Namespace, or a group that others wait for, did not get ready.
     """
-    work = [step for step in steps if step.payload is not None]
-    done: dict[str, KubeObject] = {}
+    done = {} if done is None else done
+    work = [step for step in steps if step.sends]
+    total = len(work)
 
     def apply(step: Step) -> KubeObject:
-        assert step.payload is not None
+        if step.change.action is Action.RECREATE:
+            _delete_first(cluster, step, timeout)
+        elif step.takes_over and step.live is not None:
+            take_over(cluster, step.live)
         answer = cluster.apply(step.payload, force=step.force)
         done[step.change.ref.key] = answer
-        progress(Progress("apply", str(step.change), len(done), len(work), step.change.ref))
+        progress(Progress("apply", str(step.change), len(done), total, step.change.ref))
         return answer
 
-    for stage in range(4):
-        batch = [step for step in work if step.payload is not None and stage_of(step.payload) == stage]
+    def apply_batch(batch: Sequence[Step]) -> list[KubeObject]:
+        checkpoint()
         results = each(apply, batch)
         failures = [
             (step.change.ref, result)
             for step, result in zip(batch, results, strict=True)
             if isinstance(result, GitOpsError)
         ]
-        raise_failures(failures, what="apply", total=len(work))
-        if stage == 0 and batch:
-            applied = [result for result in results if isinstance(result, dict)]
-            targets = [Target.of(obj) for obj in applied]
-            wait_ready(cluster, targets, timeout=_DEFINITIONS_SECONDS, progress=progress)
-            if any(is_crd(obj) for obj in applied):
-                cluster.discovery.refresh()
+        raise_failures(failures, what="apply", total=total)
+        return [result for result in results if isinstance(result, dict)]
+
+    definitions = apply_batch([step for step in work if stage_of(step.change.ref.kind) == 0])
+    if definitions:
+        wait_ready(cluster, [Target.of(o) for o in definitions], timeout=_DEFINITIONS_SECONDS, progress=progress)
+        if any(is_crd(obj) for obj in definitions):
+            cluster.discovery.refresh()
+    rank = ranks([step.wanted for step in steps])
+    rest = sorted(
+        (step for step in steps if stage_of(step.change.ref.kind)), key=lambda step: rank[step.change.ref.key]
+    )
+    groups = [list(group) for _, group in groupby(rest, key=lambda step: rank[step.change.ref.key])]
+    for number, group in enumerate(groups, 1):
+        for stage in range(1, STAGES):
+            batch = [step for step in group if step.sends and stage_of(step.change.ref.kind) == stage]
+            if batch:
+                apply_batch(batch)
+        if number < len(groups):
+            _await_group(cluster, group, done, timeout, progress)
     return done
 
 
-def delete_order(ref: ObjectRef) -> tuple[int, str]:
-    """Sort key for removal: the reverse of the stages."""
-    return (-stage_of({"kind": ref.kind}), ref.key)
+def _await_group(
+    cluster: Cluster, group: Sequence[Step], done: dict[str, KubeObject], timeout: float, progress: ProgressCallback
+) -> None:
+    current = [
+        done.get(step.change.ref.key) or step.live for step in group if step.change.action is not Action.HANDED_OVER
+    ]
+    targets = [Target.of(obj) for obj in current if obj]
+    wait_ready(cluster, targets, timeout=timeout, progress=progress)
+
+
+def _delete_first(cluster: Cluster, step: Step, timeout: float) -> None:
+    assert step.live is not None
+    removal = Removal(step.change, uid_of(step.live))
+    if not cluster.delete(step.change.ref, uid=removal.uid):
+        wait_gone(cluster, [removal], time.monotonic() + timeout, timeout)

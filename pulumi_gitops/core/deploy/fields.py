@@ -81,7 +81,7 @@ def _same_list(payload: list[Any], live: list[Any], fields: FieldSet) -> bool:
         return False
     position = -1
     for item in payload:
-        found = _owned_item(item, owned)
+        found = owned_item(item, owned)
         if found is None:
             return False
         identity, below = found
@@ -95,8 +95,11 @@ def _same_list(payload: list[Any], live: list[Any], fields: FieldSet) -> bool:
     return True
 
 
-def _owned_item(item: Any, owned: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, FieldSet] | None:
-    """Return the identity (None for an item of a set) and the fields of the entry that stands for a list item."""
+def owned_item(item: Any, owned: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, FieldSet] | None:
+    """Return the identity (None for an item of a set) and the fields of the entry that stands for a list item.
+
+    None when no entry of `owned` stands for it.
+    """
     for key, below in owned.items():
         if key.startswith("k:") and isinstance(item, dict):
             identity = json.loads(key[2:])
@@ -152,7 +155,7 @@ def _project(live: Any, fields: FieldSet) -> Any:
         return [
             _project(item, found[1]) if found[1] else copy.deepcopy(item)
             for item in live
-            if (found := _owned_item(item, owned)) is not None
+            if (found := owned_item(item, owned)) is not None
         ]
     return live
 

@@ -9,11 +9,12 @@ from ..cluster import Cluster
 from ..errors import GitOpsError
 from ..objects import KubeObject, ObjectRef, uid_of
 from .applying import apply_steps
-from .model import Action, Change, ForceConflicts, ProgressCallback, ignore_progress
-from .parallel import each
+from .model import Action, Change, ProgressCallback, ignore_progress
+from .parallel import each, raise_failures
 from .planning import Planner, Policy, check_namespaces
 from .prepare import shown
 from .pruning import Removal, remove_all
+from .spec import ForceConflicts, Ownership
 from .waiting import Target, wait_ready
 
 
@@ -45,10 +46,13 @@ def apply_objects(
         GitOpsError: As :func:`..deploy.deploy`.
     """
     progress = progress or ignore_progress
-    planner = Planner(cluster, Policy(force=ForceConflicts.ALL if force else ForceConflicts.OWN_FIELDS, adopt=True))
+    forced = ForceConflicts.ALL if force else ForceConflicts.OWN_FIELDS
+    planner = Planner(cluster, Policy(force=forced, ownership=Ownership.ADOPT))
     payloads = planner.prepare(objects, cluster.namespace)
     check_namespaces(cluster, payloads, set())
     steps = planner.steps(payloads)
+    failures = [(step.change.ref, step.change.error) for step in steps if step.change.error is not None]
+    raise_failures(failures, what="plan", total=len(steps))
     if not check:
         applied = apply_steps(cluster, steps, progress)
         if wait:

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into a deployment and what comes out: values that feed all faces alike."""
+"""What comes out of a deployment: values that feed all faces alike."""
 
 from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import GitOpsError
 from ..objects import KubeObject, ObjectRef
 from ..yamlio import dump
+from .diff import FieldChange, field_changes
 
 
 class Action(enum.StrEnum):
@@ -18,22 +20,26 @@ class Action(enum.StrEnum):
 
     CREATE = "create"
     CONFIGURE = "configure"
+    RECREATE = "recreate"
     UNCHANGED = "unchanged"
     PRUNE = "prune"
     DELETE = "delete"
     HANDED_OVER = "handed_over"
+    CONFLICT = "conflict"
+    """Fields belong to other managers: a deployment would refuse."""
+    BLOCKED = "blocked"
+    """Something else is in the way: a deployment would refuse, for the reason given."""
 
 
-class ForceConflicts(enum.StrEnum):
-    """When to take over a field that another manager set.
+_QUIET = frozenset({Action.UNCHANGED, Action.HANDED_OVER, Action.CONFLICT, Action.BLOCKED})
 
-    ``never``: report each conflict. ``own_fields``: force only fields that our last revision set and that no known
-    controller (an autoscaler, Argo CD, Flux) owns now. ``all``: force everything.
-    """
 
-    NEVER = "never"
-    OWN_FIELDS = "own_fields"
-    ALL = "all"
+@dataclass(frozen=True, slots=True)
+class FieldOwner:
+    """A field that another manager owns with another value: ``.spec.replicas``, ``kubectl-edit``."""
+
+    field: str
+    manager: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,9 @@ class Change:
         ref: Which object.
         before: The object before, without server noise, Secrets masked; None if it did not exist.
         after: The object after, likewise; None if it is removed.
-        reason: Why, where the action alone does not tell (``ownership``, ``namespace is created by this plan``).
+        reason: Why, where the action alone does not tell (``ownership``, ``its namespace is created first``).
+        conflicts: With ``conflict``: which fields, and whose they are.
+        error: With ``conflict`` and ``blocked``: what a deployment would raise.
     """
 
     action: Action
@@ -53,15 +61,22 @@ class Change:
     before: KubeObject | None = field(default=None, repr=False)
     after: KubeObject | None = field(default=None, repr=False)
     reason: str = ""
+    conflicts: tuple[FieldOwner, ...] = ()
+    error: GitOpsError | None = field(default=None, repr=False, compare=False)
 
     @property
     def changed(self) -> bool:
         """Whether the cluster changes."""
-        return self.action not in (Action.UNCHANGED, Action.HANDED_OVER)
+        return self.action not in _QUIET
 
-    def as_dict(self) -> dict[str, str]:
-        """JSON form: ``{"action", "kind", "namespace", "name"}`` and ``"reason"`` where there is one."""
-        result = {
+    @property
+    def fields(self) -> tuple[FieldChange, ...]:
+        """What changes, field by field; empty unless the object exists before and after."""
+        return field_changes(self.before, self.after)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form: ``{"action", "kind", "namespace", "name"}``; ``"reason"`` and ``"conflicts"`` if there are any."""
+        result: dict[str, Any] = {
             "action": str(self.action),
             "kind": self.ref.kind,
             "namespace": self.ref.namespace,
@@ -69,6 +84,8 @@ class Change:
         }
         if self.reason:
             result["reason"] = self.reason
+        if self.conflicts:
+            result["conflicts"] = [{"field": c.field, "manager": c.manager} for c in self.conflicts]
         return result
 
     def diff(self) -> dict[str, str]:
@@ -90,7 +107,7 @@ class Progress:
     """A step of long work.
 
     Attributes:
-        phase: ``plan``, ``apply``, ``wait``, ``prune`` or ``remove``.
+        phase: ``plan``, ``lock``, ``apply``, ``wait``, ``prune``, ``remove`` or ``rollback``.
         message: For people, redacted.
         done: Objects that are through this phase.
         total: Objects in this phase.
@@ -126,35 +143,21 @@ class InventoryItem:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseSpec:
-    """A push-style deployment of a set of objects under one name.
+@dataclass(frozen=True, slots=True)
+class PlannedObject:
+    """What a plan's digest is made of, for one object.
 
     Attributes:
-        name: Name of the release, a DNS label of at most 63 characters.
-        namespace: Namespace of the record, and of objects that name none.
-        objects: The objects.
-        create_namespace: Create the namespace if it does not exist.
-        prune: Remove objects of the release that are no longer in the set.
-        wait: Wait until all objects are ready.
-        wait_timeout: Seconds to wait.
-        force_conflicts: See :class:`ForceConflicts`.
-        adopt: Take over objects and fields that kubectl, Helm and the like left behind.
-        source: Which face deploys: ``ansible``, ``pulumi``, ``cli``.
-        annotations: Facts that the record keeps beside the revision, for example the version of a controller.
+        key: Stable key of the object.
+        action: What the plan does to it.
+        sent: Digest of what would be sent; "" when nothing would.
+        live: Digest of the live fields that it was computed against; ``absent`` when there is no object.
     """
 
-    name: str
-    namespace: str
-    objects: Sequence[KubeObject] = field(repr=False)
-    create_namespace: bool = True
-    prune: bool = True
-    wait: bool = True
-    wait_timeout: float = 300.0
-    force_conflicts: ForceConflicts = ForceConflicts.OWN_FIELDS
-    adopt: bool = False
-    source: str = ""
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    key: str
+    action: str
+    sent: str
+    live: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +165,44 @@ class Plan:
     """What a deployment would change.
 
     Attributes:
-        changes: One entry per object, sorted by kind and name.
-        digest: Digest of the set of objects.
+        release: Name of the release.
+        namespace: Its namespace.
         revision: The revision that applying would make (the current one when nothing changes).
+        changes: One entry per object, sorted by kind and name.
+        set_digest: Digest of the set of objects.
+        digest: Digest of the plan: of what would be sent and of the live fields that it was computed against. The same
+            plan on an unchanged cluster has the same digest; it is what an approval is for.
+        objects: What the digest is made of.
+        warnings: What the API server warned of, and what could not be previewed.
     """
 
-    changes: tuple[Change, ...]
-    digest: str
+    release: str
+    namespace: str
     revision: int
+    changes: tuple[Change, ...]
+    set_digest: str
+    digest: str
+    objects: tuple[PlannedObject, ...] = field(default=(), repr=False)
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether anything would change."""
         return any(change.changed for change in self.changes)
+
+    @property
+    def refused(self) -> tuple[Change, ...]:
+        """What a deployment would refuse to go on for: conflicts and blocked objects."""
+        return tuple(change for change in self.changes if change.error is not None)
+
+    def counts(self) -> dict[str, int]:
+        """Return action -> number of objects."""
+        return counts(self.changes)
+
+
+def counts(changes: tuple[Change, ...]) -> dict[str, int]:
+    """Return action -> number of changes, by name of the action."""
+    return dict(sorted(Counter(str(change.action) for change in changes).items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +214,18 @@ class DeployResult:
         digest: Digest of the set of objects.
         changes: One entry per object.
         inventory: The objects of the release.
+        plan_digest: Digest of the plan that was carried out (or would be).
+        rolled_back_to: With a rollback: the revision whose objects these are; 0 otherwise.
+        warnings: What people should know although all went well.
     """
 
     revision: int
     digest: str
     changes: tuple[Change, ...]
     inventory: tuple[InventoryItem, ...] = ()
+    plan_digest: str = ""
+    rolled_back_to: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -203,6 +237,7 @@ class DeployResult:
         return {
             "revision": self.revision,
             "digest": self.digest,
+            "plan_digest": self.plan_digest,
             "changes": [change.as_dict() for change in self.changes if change.changed],
-            "counts": dict(sorted(Counter(str(change.action) for change in self.changes).items())),
+            "counts": counts(self.changes),
         }

@@ -7,22 +7,36 @@ equal needs no request of its own (:mod:`.fields`). Everything else is put to th
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..cluster import FIELD_MANAGER, Cluster
-from ..errors import ConflictError, ForbiddenError, GitOpsError, InputError, OwnershipError
-from ..objects import KubeObject, ObjectRef, labels_of, uid_of, with_metadata
+from ..errors import (
+    AdmissionDeniedError,
+    ApiError,
+    ConflictError,
+    ForbiddenError,
+    GitOpsError,
+    ImmutableFieldError,
+    InputError,
+    OwnershipError,
+    UnauthorizedError,
+)
+from ..objects import KubeObject, ObjectRef, annotations_of, labels_of, uid_of, with_metadata
+from .adoption import leave_ignored, left_behind
 from .fields import entry_of, has_field, surely_unchanged
-from .model import Action, Change, ForceConflicts
+from .lookup import Lookup
+from .model import Action, Change, FieldOwner
 from .ownership import foreign_owner, is_controller, is_one_shot, release_of
 from .parallel import each, raise_failures
-from .prepare import PART_OF_LABEL, custom_kinds, prepare, shown, shown_pair
+from .prepare import PART_OF_LABEL, custom_kinds, object_digest, prepare, shown, shown_pair
+from .shapes import shape_of
+from .spec import GUARDED_KINDS, ForceConflicts, IgnoredField, Ownership
 
-Group = tuple[str, str, str]  # apiVersion, kind, namespace
-# From so many objects of one kind and namespace on, one LIST of names is cheaper than a GET each.
-_LIST_FROM = 4
+RECREATE = "pulumi-gitops/recreate"
+# Admission: a webhook that declares side effects and does not say that it spares them in a dry run.
+_NO_DRY_RUN = re.compile(r'admission webhook "([^"]+)" does not support dry run')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +46,20 @@ class Policy:
     Attributes:
         part_of: ApplySet id that marks the objects; "" for objects outside a release.
         force: When to take over fields of other managers.
-        adopt: Take over what kubectl, Helm and the like left behind.
-        sent: What the last revision sent, by key (for :attr:`ForceConflicts.OWN_FIELDS`).
+        ownership: Which objects to take in.
+        ignored: Fields that are left to others.
+        recreate: Delete and create anew what can not be changed in place.
+        thorough: Put every creation to the server as a dry run. Otherwise one of each shape is (:mod:`.shapes`).
+        sent: Returns what the last revision sent, by key; asked only when it matters.
     """
 
     part_of: str = ""
     force: ForceConflicts = ForceConflicts.OWN_FIELDS
-    adopt: bool = False
-    sent: dict[str, KubeObject] = field(default_factory=dict)
+    ownership: Ownership = Ownership.ADOPT_IF_UNOWNED
+    ignored: tuple[IgnoredField, ...] = ()
+    recreate: bool = False
+    thorough: bool = True
+    sent: Callable[[], Mapping[str, KubeObject]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +68,26 @@ class Step:
 
     Attributes:
         change: What happens to it.
-        payload: What is sent, None when nothing is.
+        wanted: The object as the set wants it.
         live: The object as it is, None when it does not exist.
+        sends: Whether it is sent.
         force: Whether to force field conflicts.
+        takes_over: Whether fields that other tools left behind are made ours first.
     """
 
     change: Change
-    payload: KubeObject | None
+    wanted: KubeObject
     live: KubeObject | None
+    sends: bool = False
     force: bool = False
+    takes_over: bool = False
+
+    @property
+    def payload(self) -> KubeObject:
+        """What is sent: pinned to the object that was read, unless it is created (again)."""
+        if self.live is None or self.change.action is Action.RECREATE:
+            return self.wanted
+        return with_metadata(self.wanted, uid=uid_of(self.live))
 
 
 @dataclass(slots=True)
@@ -67,15 +98,17 @@ class Planner:
         cluster: Where.
         policy: How to treat what exists.
         missing_namespaces: Namespaces that do not exist yet but will when the objects are applied.
-        owned: Key -> live object carrying our label, found by :meth:`read_owned`.
+        lookup: Finds what exists.
     """
 
     cluster: Cluster
     policy: Policy
     missing_namespaces: set[str] = field(default_factory=set)
-    owned: dict[str, KubeObject] = field(default_factory=dict)
+    lookup: Lookup = field(init=False)
     _custom: dict[tuple[str, str], bool] = field(default_factory=dict)
-    _listed: set[Group] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.lookup = Lookup(self.cluster, self.policy.part_of, self.missing_namespaces)
 
     def prepare(self, objects: Iterable[KubeObject], namespace: str) -> list[KubeObject]:
         """Return the objects as they are sent: sanitized, with namespace and release label.
@@ -103,41 +136,20 @@ class Planner:
             return custom
         return self.cluster.resource(ref.api_version, ref.kind).namespaced
 
-    def read_owned(self, refs: Iterable[ObjectRef]) -> None:
-        """Read every object that carries our label, of the kinds and in the namespaces of `refs`."""
-        groups = {
-            (ref.api_version, ref.kind, ref.namespace)
-            for ref in refs
-            if ref.namespace not in self.missing_namespaces and self.cluster.discovery.find(ref.api_version, ref.kind)
-        }
-
-        def read(group: Group) -> list[KubeObject] | None:
-            api_version, kind, namespace = group
-            try:
-                return self.cluster.list(
-                    api_version, kind, namespace=namespace, label_selector=f"{PART_OF_LABEL}={self.policy.part_of}"
-                )
-            except ForbiddenError:
-                return None  # the right to list may be missing where get is granted: object by object then
-
-        ordered = sorted(groups)
-        results = each(read, ordered)
-        raise_failures([(None, e) for e in results if isinstance(e, GitOpsError)], what="read", total=len(ordered))
-        for group, found in zip(ordered, results, strict=True):
-            if isinstance(found, list):
-                self._listed.add(group)
-                self.owned.update((ObjectRef.of(obj).key, obj) for obj in found)
-
     def steps(self, payloads: list[KubeObject]) -> list[Step]:
-        """Plan each object.
+        """Plan each object; what a deployment would refuse is in the ``error`` of its change.
 
         Raises:
-            OwnershipError: An object belongs to another release.
-            ApplyError: Several objects can not be applied.
-            ApiError: One object can not be applied, and why.
+            GitOpsError: The cluster can not be asked at all.
         """
-        lives = self._lives(payloads)
-        results = each(lambda payload: self._step(payload, lives.get(ObjectRef.of(payload).key)), payloads)
+        lives = self.lookup.lives(payloads)
+        spared = self._spared(payloads, lives)
+
+        def plan(payload: KubeObject) -> Step:
+            key = ObjectRef.of(payload).key
+            return self._step(payload, lives.get(key), ask=key not in spared)
+
+        results = each(plan, payloads)
         failures = [
             (ObjectRef.of(payload), result)
             for payload, result in zip(payloads, results, strict=True)
@@ -146,82 +158,126 @@ class Planner:
         raise_failures(failures, what="plan", total=len(payloads))
         return [result for result in results if isinstance(result, Step)]
 
-    def _lives(self, payloads: list[KubeObject]) -> dict[str, KubeObject]:
-        """Return what exists of the objects: owned ones are known, the others are looked for."""
-        lives = {}
-        unknown: dict[Group, list[ObjectRef]] = defaultdict(list)
+    def _spared(self, payloads: list[KubeObject], lives: Mapping[str, KubeObject]) -> set[str]:
+        """Return the keys of creations for which another one of the same shape is asked instead."""
+        if self.policy.thorough:
+            return set()
+        first: dict[str, str] = {}
+        spared = set()
         for payload in payloads:
-            ref = ObjectRef.of(payload)
-            if ref.key in self.owned:
-                lives[ref.key] = self.owned[ref.key]
-            elif ref.namespace not in self.missing_namespaces and self.cluster.discovery.find(
-                ref.api_version, ref.kind
-            ):
-                unknown[ref.api_version, ref.kind, ref.namespace].append(ref)
-        big = [group for group, refs in unknown.items() if len(refs) >= _LIST_FROM]
-        names = dict(zip(big, each(self._names, big), strict=True))
-        wanted = []
-        for group, refs in unknown.items():
-            known = names.get(group)
-            wanted += [ref for ref in refs if not isinstance(known, set) or ref.name in known]
-        found = each(self.cluster.find, wanted)
-        raise_failures(
-            [(ref, e) for ref, e in zip(wanted, found, strict=True) if isinstance(e, GitOpsError)],
-            what="read",
-            total=len(wanted),
-        )
-        lives.update((ref.key, obj) for ref, obj in zip(wanted, found, strict=True) if isinstance(obj, dict))
-        return lives
+            key = ObjectRef.of(payload).key
+            if key not in lives and first.setdefault(shape_of(payload), key) != key:
+                spared.add(key)
+        return spared
 
-    def _names(self, group: Group) -> set[str]:
-        api_version, kind, namespace = group
-        listing = self.cluster.list(api_version, kind, namespace=namespace, metadata_only=True)
-        return {obj["metadata"]["name"] for obj in listing}
-
-    def _step(self, payload: KubeObject, live: KubeObject | None) -> Step:
+    def _step(self, payload: KubeObject, live: KubeObject | None, *, ask: bool) -> Step:
         ref = ObjectRef.of(payload)
-        if live is None:
-            return Step(self._creation(payload, ref), payload, None)
+        try:
+            if live is None:
+                return self._creation(payload, ref, ask=ask)
+            foreign = foreign_owner(live, adopt=self.policy.ownership is Ownership.ADOPT)
+            if foreign:
+                change = Change(Action.HANDED_OVER, ref, shown(live), shown(live), f"owned by {foreign}")
+                return Step(change, payload, live)
+            self._check_owner(live, ref)
+            wanted = leave_ignored(payload, live, self.policy.ignored)
+            takes_over = self.policy.ownership is Ownership.ADOPT and bool(left_behind(live))
+            if not takes_over and surely_unchanged(wanted, live, FIELD_MANAGER):
+                return Step(Change(Action.UNCHANGED, ref), wanted, live)
+            return self._difference(wanted, live, ref, takes_over=takes_over)
+        except UnauthorizedError:
+            raise
+        except (ApiError, OwnershipError) as error:
+            return Step(_refusal(error, ref, live, payload), payload, live)
+
+    def _check_owner(self, live: KubeObject, ref: ObjectRef) -> None:
         owner = release_of(live)
-        foreign = foreign_owner(live, adopt=self.policy.adopt)
-        if foreign:
-            return Step(Change(Action.HANDED_OVER, ref, shown(live), shown(live), f"owned by {foreign}"), None, live)
-        if owner and self.policy.part_of and owner != self.policy.part_of:
+        if not self.policy.part_of or owner == self.policy.part_of:
+            return
+        if owner:
             raise OwnershipError(
                 f"{ref} belongs to another release (label {PART_OF_LABEL}={owner})",
                 hint="Rename the object, or remove it from the other release first.",
             )
-        if surely_unchanged(payload, live, FIELD_MANAGER):
-            return Step(Change(Action.UNCHANGED, ref), None, live)
-        return self._difference(payload, live, ref)
+        if self.policy.ownership is Ownership.MUST_MATCH:
+            raise OwnershipError(
+                f"{ref} exists and belongs to no release",
+                hint="Take it in with ownership: adopt_if_unowned, or rename the object.",
+            )
 
-    def _creation(self, payload: KubeObject, ref: ObjectRef) -> Change:
+    def _creation(self, payload: KubeObject, ref: ObjectRef, *, ask: bool) -> Step:
+        if self._is_finished_job(payload, ref):
+            return Step(Change(Action.UNCHANGED, ref, reason="finished; removed by its time to live"), payload, None)
         reason = ""
         if ref.namespace in self.missing_namespaces:
             reason = "its namespace is created first"
         elif not self.cluster.discovery.find(ref.api_version, ref.kind):
             reason = "its CustomResourceDefinition is created first"
-        after = payload if reason else self.cluster.apply(payload, dry_run=True)
-        return Change(Action.CREATE, ref, None, shown(after), reason)
+        after: KubeObject | None = payload
+        if ask and not reason:
+            after, reason = self._previewed(payload, force=False)
+        return Step(Change(Action.CREATE, ref, None, shown(after or payload), reason), payload, None, sends=True)
 
-    def _difference(self, payload: KubeObject, live: KubeObject, ref: ObjectRef) -> Step:
-        sent = with_metadata(payload, uid=uid_of(live))
-        after, force = self._dry_run(sent, ref)
+    def _is_finished_job(self, payload: KubeObject, ref: ObjectRef) -> bool:
+        if ref.group_kind != "batch/Job" or (payload.get("spec") or {}).get("ttlSecondsAfterFinished") is None:
+            return False
+        before = self.policy.sent().get(ref.key)
+        return before is not None and object_digest(before) == object_digest(payload)
+
+    def _previewed(self, payload: KubeObject, *, force: bool) -> tuple[KubeObject | None, str]:
+        """Return what the server would make of the payload; None and why when a webhook refuses to tell."""
+        try:
+            return self.cluster.apply(payload, dry_run=True, force=force), ""
+        except ApiError as error:
+            refused = _NO_DRY_RUN.search(error.message)
+            if refused:
+                return None, f"can not be previewed: webhook {refused[1]} refuses dry runs"
+            raise
+
+    def _difference(self, wanted: KubeObject, live: KubeObject, ref: ObjectRef, *, takes_over: bool) -> Step:
+        sent = with_metadata(wanted, uid=uid_of(live))
+        try:
+            after, reason, force = self._dry_run(sent, ref)
+        except ImmutableFieldError as error:
+            return self._recreation(wanted, live, ref, error)
+        if after is None:
+            change = Change(Action.CONFIGURE, ref, shown(live), shown(live), reason)
+            return Step(change, wanted, live, True, force, takes_over)
         before_shown, after_shown = shown_pair(live, after)
         if _comparable(live) != _comparable(after):
-            return Step(Change(Action.CONFIGURE, ref, before_shown, after_shown), sent, live, force)
-        if (entry_of(live, FIELD_MANAGER) or {}).get("fieldsV1") != (entry_of(after, FIELD_MANAGER) or {}).get(
-            "fieldsV1"
-        ):
+            change = Change(Action.CONFIGURE, ref, before_shown, after_shown)
+        elif takes_over:
+            managers = ", ".join(left_behind(live))
+            change = Change(Action.CONFIGURE, ref, before_shown, after_shown, f"takes over fields of {managers}")
+        elif _own_fields(live) != _own_fields(after):
             # Same values, but a field would stay behind one day if it did not become ours now.
-            return Step(Change(Action.CONFIGURE, ref, before_shown, after_shown, "ownership"), sent, live, force)
-        return Step(Change(Action.UNCHANGED, ref), None, live)
+            change = Change(Action.CONFIGURE, ref, before_shown, after_shown, "ownership")
+        else:
+            return Step(Change(Action.UNCHANGED, ref), wanted, live)
+        return Step(change, wanted, live, True, force, takes_over)
 
-    def _dry_run(self, payload: KubeObject, ref: ObjectRef) -> tuple[KubeObject, bool]:
+    def _recreation(self, wanted: KubeObject, live: KubeObject, ref: ObjectRef, error: ImmutableFieldError) -> Step:
+        asked = self.policy.recreate or annotations_of(wanted).get(RECREATE) == "true" or ref.group_kind == "batch/Job"
+        if not asked or ref.kind in GUARDED_KINDS:
+            never = ref.kind in GUARDED_KINDS
+            raise ImmutableFieldError(
+                error.message,
+                status=error.status,
+                hint=f"A {ref.kind} is never deleted to change it: give the object another name."
+                if never
+                else "Give the object another name, or allow to delete it and create it anew: option recreate, or "
+                f'annotation {RECREATE}: "true".',
+            ) from error
+        before, after = shown_pair(live, wanted)
+        return Step(
+            Change(Action.RECREATE, ref, before, after, "a field can not be changed in place"), wanted, live, True
+        )
+
+    def _dry_run(self, payload: KubeObject, ref: ObjectRef) -> tuple[KubeObject | None, str, bool]:
         if self.policy.force is ForceConflicts.ALL:
-            return self.cluster.apply(payload, dry_run=True, force=True), True
+            return (*self._previewed(payload, force=True), True)
         try:
-            return self.cluster.apply(payload, dry_run=True), False
+            return (*self._previewed(payload, force=False), False)
         except ConflictError as error:
             conflicts = error.details.get("conflicts") or []
             if not conflicts or self.policy.force is ForceConflicts.NEVER:
@@ -235,15 +291,29 @@ class Planner:
                     hint="Remove the fields from the manifest, or take them over with force_conflicts: all.",
                     details={"conflicts": refused},
                 ) from error
-        return self.cluster.apply(payload, dry_run=True, force=True), True
+        return (*self._previewed(payload, force=True), True)
 
     def _may_force(self, manager: str, path: str, key: str) -> bool:
         if is_controller(manager):
             return False
-        if self.policy.adopt and is_one_shot(manager):
+        if self.policy.ownership is Ownership.ADOPT and is_one_shot(manager):
             return True
-        sent = self.policy.sent.get(key)
+        sent = self.policy.sent().get(key)
         return sent is not None and has_field(sent, path)
+
+
+def _refusal(error: GitOpsError, ref: ObjectRef, live: KubeObject | None, payload: KubeObject) -> Change:
+    """Return the change of an object that a deployment would refuse."""
+    conflicts = tuple(FieldOwner(c["field"], c["manager"]) for c in error.details.get("conflicts") or ())
+    action = Action.CONFLICT if conflicts else Action.BLOCKED
+    before, after = shown_pair(live, payload)
+    if isinstance(error, ForbiddenError | AdmissionDeniedError) or not conflicts:
+        before, after = (before, before) if before else (None, None)
+    return Change(action, ref, before, after, error.message, conflicts, error)
+
+
+def _own_fields(obj: KubeObject) -> object:
+    return (entry_of(obj, FIELD_MANAGER) or {}).get("fieldsV1")
 
 
 def _comparable(obj: KubeObject) -> KubeObject:

@@ -4,23 +4,24 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from ..cluster import Cluster
-from ..errors import ConflictError, GitOpsError, RemovalBlockedError
+from ..errors import ConflictError, ForbiddenError, GitOpsError, PruneRefusedError, RemovalBlockedError
 from ..objects import KubeObject, ObjectRef, uid_of
-from .applying import delete_order, stage_of
 from .model import Action, Change, InventoryItem, Progress, ProgressCallback
+from .order import removal_order
 from .ownership import foreign_owner, has_owner_reference, is_kept, release_of
 from .parallel import each, raise_failures
 from .prepare import shown
+from .spec import GUARDED_KINDS
 
-# Removing one of these removes more than itself.
-GUARDED_KINDS = frozenset({"Namespace", "CustomResourceDefinition", "PersistentVolumeClaim"})
-_PAUSE = 0.1
+_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
+_LIST_FROM = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,12 @@ class Removal:
     Attributes:
         change: ``prune`` or ``delete``; ``unchanged`` or ``handed_over`` with the reason why it stays.
         uid: Delete this very object only.
+        order: Lower ones go first; equal ones go together.
     """
 
     change: Change
     uid: str
+    order: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def goes(self) -> bool:
@@ -42,7 +45,7 @@ class Removal:
 
 
 def removals(
-    candidates: Iterable[KubeObject],
+    candidates: Collection[KubeObject],
     inventory: Iterable[InventoryItem],
     *,
     part_of: str,
@@ -60,8 +63,12 @@ def removals(
         part_of: ApplySet id of the release.
         action: ``prune`` or ``delete``.
         prune_kinds: Kinds of :data:`GUARDED_KINDS` that may go.
+
+    Returns:
+        One per candidate, in the order in which they go.
     """
     known = {item.ref.key for item in inventory}
+    order = removal_order(list(candidates))
     result = []
     for obj in candidates:
         ref = ObjectRef.of(obj)
@@ -78,19 +85,36 @@ def removals(
             change = Change(Action.UNCHANGED, ref, reason=f"kept: {ref.kind} is removed only on request")
         else:
             change = Change(action, ref, shown(obj), None)
-        result.append(Removal(change, uid_of(obj)))
-    return sorted(result, key=lambda removal: delete_order(removal.change.ref))
+        result.append(Removal(change, uid_of(obj), order[ref.key]))
+    return sorted(result, key=lambda removal: (removal.order, removal.change.ref.key))
+
+
+def check_limit(going: Sequence[Removal], limit: int | None) -> None:
+    """Refuse to prune more objects than allowed.
+
+    Raises:
+        PruneRefusedError: More than `limit` would go; ``details["objects"]`` names them.
+    """
+    pruned = [str(removal.change.ref) for removal in going if removal.goes]
+    if limit is None or len(pruned) <= limit:
+        return
+    shown_first = ", ".join(pruned[:5]) + (f" and {len(pruned) - 5} more" if len(pruned) > 5 else "")
+    raise PruneRefusedError(
+        f"{len(pruned)} objects would be removed, {limit} are allowed: {shown_first}",
+        hint="If that is meant, raise prune_limit; otherwise check that the set is complete.",
+        details={"objects": pruned, "limit": limit},
+    )
 
 
 def remove_all(
     cluster: Cluster, going: Sequence[Removal], *, wait: bool, timeout: float, progress: ProgressCallback
 ) -> None:
-    """Delete objects in reverse order of their stages and wait until they are gone.
+    """Delete objects in their order and wait until they are gone.
 
     Args:
         cluster: Where.
         going: What to delete.
-        wait: Wait until each stage is gone before the next.
+        wait: Wait until those of one place in the order are gone before the next.
         timeout: Seconds for all of it.
         progress: Called for each object.
 
@@ -99,16 +123,16 @@ def remove_all(
         ApiError: A deletion was refused.
     """
     deadline = time.monotonic() + timeout
-    ordered = sorted(going, key=lambda removal: delete_order(removal.change.ref))
+    ordered = sorted(going, key=lambda removal: removal.order)
     done = 0
-    for _, stage in groupby(ordered, key=lambda removal: stage_of({"kind": removal.change.ref.kind})):
-        batch = list(stage)
+    for _, group in groupby(ordered, key=lambda removal: removal.order):
+        batch = list(group)
 
-        def delete(removal: Removal) -> None:
+        def delete(removal: Removal) -> bool:
             try:
-                cluster.delete(removal.change.ref, uid=removal.uid)
+                return cluster.delete(removal.change.ref, uid=removal.uid)
             except ConflictError:
-                return  # another object of that name by now: the one we meant is gone
+                return True  # another object of that name by now: the one we meant is gone
 
         results = each(delete, batch)
         failures = [
@@ -118,29 +142,64 @@ def remove_all(
         done += len(batch)
         progress(Progress("remove", f"{done} of {len(ordered)} objects removed", done, len(ordered)))
         if wait:
-            _wait_gone(cluster, batch, deadline, timeout)
+            wait_gone(cluster, [r for r, gone in zip(batch, results, strict=True) if gone is False], deadline, timeout)
 
 
-def _wait_gone(cluster: Cluster, batch: Sequence[Removal], deadline: float, timeout: float) -> None:
+def wait_gone(cluster: Cluster, batch: Sequence[Removal], deadline: float, timeout: float) -> None:
+    """Wait until objects that were deleted are gone.
+
+    Args:
+        cluster: Where.
+        batch: The objects.
+        deadline: ``time.monotonic()`` value at which to give up.
+        timeout: Seconds, for the message.
+
+    Raises:
+        RemovalBlockedError: They are still there; names the finalizers that block.
+    """
     left = {removal.change.ref.key: removal for removal in batch}
     pause = _PAUSE
     while left:
-        remaining = list(left.values())
-        found = each(lambda removal: cluster.find(removal.change.ref), remaining)
-        blocked: list[tuple[ObjectRef, list[str]]] = []
-        for removal, obj in zip(remaining, found, strict=True):
-            if isinstance(obj, GitOpsError):
-                raise obj
-            if obj is None or uid_of(obj) != removal.uid:
-                del left[removal.change.ref.key]
-            else:
-                blocked.append((removal.change.ref, obj["metadata"].get("finalizers") or []))
+        still = _still_there(cluster, list(left.values()))
+        left = {key: removal for key, removal in left.items() if key in still}
         if not left:
             return
         if time.monotonic() >= deadline:
-            raise _blocked(blocked, timeout)
+            raise _blocked([(left[key].change.ref, still[key]) for key in left], timeout)
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _still_there(cluster: Cluster, batch: Sequence[Removal]) -> dict[str, list[str]]:
+    """Return key -> finalizers of those that are still there; one LIST for many of a kind."""
+    groups: dict[tuple[str, str, str], list[Removal]] = defaultdict(list)
+    for removal in batch:
+        ref = removal.change.ref
+        groups[ref.api_version, ref.kind, ref.namespace].append(removal)
+    found: dict[str, KubeObject] = {}
+    single: list[ObjectRef] = []
+    for (api_version, kind, namespace), members in groups.items():
+        refs = [removal.change.ref for removal in members]
+        if len(members) < _LIST_FROM or not cluster.serves(api_version, kind):
+            single += refs
+            continue
+        try:
+            listed = cluster.list(api_version, kind, namespace=namespace, metadata_only=True)
+        except ForbiddenError:
+            single += refs
+            continue
+        found.update((ObjectRef.of(obj).key, obj) for obj in listed)
+    for ref, answer in zip(single, each(cluster.find, single), strict=True):
+        if isinstance(answer, GitOpsError):
+            raise answer
+        if answer is not None:
+            found[ref.key] = answer
+    uids = {removal.change.ref.key: removal.uid for removal in batch}
+    return {
+        key: found[key]["metadata"].get("finalizers") or []
+        for key, uid in uids.items()
+        if key in found and uid_of(found[key]) == uid
+    }
 
 
 def _blocked(blocked: Sequence[tuple[ObjectRef, list[str]]], timeout: float) -> RemovalBlockedError:

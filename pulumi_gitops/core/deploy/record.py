@@ -2,27 +2,25 @@
 """The release record: an ApplySet parent (KEP-3659) that also holds the inventory and the revisions.
 
 One Secret per release, ``pulumi-gitops.<release>`` in the release's namespace. Labels and annotations follow the
-ApplySet specification, so other ApplySet tools see who owns the members. Its data holds gzipped JSON: ``inventory``,
-``revisions`` and the sent objects of each revision (``manifests-N``), as long as they fit.
+ApplySet specification, so other ApplySet tools see who owns the members. How its content is laid out in one or several
+Secrets is told in :mod:`.storage`.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import datetime as dt
-import gzip
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import __version__
 from ..cluster import Cluster
 from ..errors import AlreadyExistsError, ConflictError, NotFoundError, RecordError
-from ..objects import KubeObject, ObjectRef, annotations_of
+from ..objects import KubeObject, ObjectRef, annotations_of, uid_of
+from . import storage
 from .model import InventoryItem
 
 TOOL = "pulumi-gitops"
@@ -32,12 +30,10 @@ _GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
 _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 _FIELD_MANAGER = f"{TOOL}-applyset"
 _FACT_PREFIX = f"{TOOL}/"
-_HISTORY_LIMIT = 10
-# A Secret holds at most 1 MiB of data (corev1.MaxSecretSize); leave room for names and base64 padding.
-_DATA_LIMIT = 1_000_000
+APPLYING, DEPLOYED, FAILED = "applying", "deployed", "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """One deployment of a release.
 
@@ -46,19 +42,46 @@ class Revision:
         digest: Digest of the set of objects.
         time: When it began, RFC 3339.
         status: ``applying``, ``deployed`` or ``failed``.
-        source: Which face deployed it.
+        face: Which face deployed it: ``ansible``, ``pulumi`` or ``cli``.
         message: Why it failed.
+        seconds: How long it took; 0 while it runs.
+        user: Who started it.
+        pipeline: URL of the CI run.
+        commit: Commit of the sources.
+        images: Images of its containers, sorted.
+        plan_digest: Digest of the plan that was carried out.
+        approved_by: Who approved that plan; "" when nobody had to.
+        rolled_back_to: The revision that it went back to; 0 when it is no rollback.
     """
 
     number: int
     digest: str
     time: str
     status: str
-    source: str = ""
+    face: str = ""
     message: str = ""
+    seconds: float = 0.0
+    user: str = ""
+    pipeline: str = ""
+    commit: str = ""
+    images: tuple[str, ...] = ()
+    plan_digest: str = ""
+    approved_by: str = ""
+    rolled_back_to: int = 0
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Revision:
+        """Read the JSON form; what a newer version wrote beside it is passed over."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        given = {name: value for name, value in values.items() if name in known}
+        return cls(**{**given, "images": tuple(given.get("images") or ())})
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form, without what is empty."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value not in ("", 0, ())}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What is known of a release.
 
@@ -67,31 +90,48 @@ class Record:
         namespace: Its namespace.
         inventory: Objects that belong to it, those of an interrupted run included.
         revisions: Oldest first.
-        manifests: Revision number -> objects as sent.
+        manifests: Revision number -> what it sent, packed; see :func:`manifests_of`.
         facts: Free facts, for example the version of a controller.
         created_namespace: Whether we created the namespace.
         resource_version: Of the Secret; "" before it exists.
+        uid: Of the Secret; "" before it exists.
+        has_parts: Whether the Secret refers to parts.
     """
 
     name: str
     namespace: str
     inventory: tuple[InventoryItem, ...] = ()
     revisions: tuple[Revision, ...] = ()
-    manifests: Mapping[int, Sequence[KubeObject]] = field(default_factory=dict, repr=False)
+    manifests: Mapping[int, storage.Blob] = field(default_factory=dict, repr=False)
     facts: Mapping[str, str] = field(default_factory=dict)
     created_namespace: bool = False
     resource_version: str = ""
+    uid: str = ""
+    has_parts: bool = False
 
     @property
     def latest(self) -> Revision | None:
         """The newest revision."""
         return self.revisions[-1] if self.revisions else None
 
-    def sent(self, key: str) -> KubeObject | None:
-        """Return the object of this key as the newest revision sent it, if the record still has it."""
-        latest = self.latest
-        objects = self.manifests.get(latest.number, ()) if latest else ()
-        return next((obj for obj in objects if ObjectRef.of(obj).key == key), None)
+    @property
+    def last_deployed(self) -> Revision | None:
+        """The newest revision that was completely deployed."""
+        return next((revision for revision in reversed(self.revisions) if revision.status == DEPLOYED), None)
+
+    def revision(self, number: int) -> Revision | None:
+        """Return a revision by its number, None when it is not (or no longer) there."""
+        return next((revision for revision in self.revisions if revision.number == number), None)
+
+    def trimmed(self, limit: int) -> Record:
+        """Return the record with its `limit` newest revisions, the last deployed one always among them."""
+        kept = self.revisions[-limit:]
+        last = self.last_deployed
+        if last is not None and last not in kept:
+            kept = (last, *kept[1:]) if limit > 1 else (last, *kept)
+        numbers = {revision.number for revision in kept}
+        manifests = {number: blob for number, blob in self.manifests.items() if number in numbers}
+        return dataclasses.replace(self, revisions=kept, manifests=manifests)
 
 
 def record_ref(name: str, namespace: str) -> ObjectRef:
@@ -111,21 +151,29 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
 def read(cluster: Cluster, name: str, namespace: str) -> Record | None:
     """Return the record of a release, or None.
 
     Raises:
         RecordError: The Secret is damaged or was written by another tool.
     """
+    ref = record_ref(name, namespace)
     try:
-        secret = cluster.get(record_ref(name, namespace))
+        secret = cluster.get(ref)
     except NotFoundError:
         return None
-    return decode(secret, name, namespace)
+    return decode(secret, name, namespace, storage.Parts(cluster, ref))
 
 
-def decode(secret: KubeObject, name: str, namespace: str) -> Record:
-    """Turn the Secret into a record (RecordError when it is not one of ours)."""
+def decode(secret: KubeObject, name: str, namespace: str, parts: storage.Parts) -> Record:
+    """Turn the Secret into a record.
+
+    Raises:
+        RecordError: It is not one of ours, or damaged.
+    """
     ref = record_ref(name, namespace)
     annotations = annotations_of(secret)
     tooling = annotations.get(_TOOLING, "")
@@ -134,21 +182,17 @@ def decode(secret: KubeObject, name: str, namespace: str) -> Record:
             f"{ref} is not a release record of {TOOL} (tooling: {tooling or 'none'})",
             hint="Another tool owns this name; choose another release name.",
         )
-    data = secret.get("data") or {}
     try:
-        inventory = tuple(_item(entry) for entry in _unpack(data.get("inventory"), []))
-        revisions = tuple(Revision(**entry) for entry in _unpack(data.get("revisions"), []))
+        blobs = storage.blobs_of(secret.get("data") or {})
+        inventory = tuple(_item(entry) for entry in parts.value(blobs.get("inventory"), []))
+        revisions = tuple(Revision.from_dict(entry) for entry in parts.value(blobs.get("revisions"), []))
+        release = parts.value(blobs.get("release"), {})
+        created = bool(release.get("created_namespace"))
         manifests = {
-            int(key.removeprefix("manifests-")): _unpack(value, [])
-            for key, value in data.items()
-            if key.startswith("manifests-")
+            int(key.removeprefix("manifests-")): blob for key, blob in blobs.items() if key.startswith("manifests-")
         }
-        created = bool(_unpack(data.get("release"), {}).get("created_namespace"))
-    except (ValueError, TypeError, KeyError, OSError, EOFError, binascii.Error) as error:
-        raise RecordError(
-            f"{ref} is damaged: {error}",
-            hint="Restore it from a backup. Without it the release can be deployed anew, but nothing is pruned.",
-        ) from error
+    except storage.DAMAGED as error:
+        raise damaged(ref, error) from error
     return Record(
         name=name,
         namespace=namespace,
@@ -158,7 +202,34 @@ def decode(secret: KubeObject, name: str, namespace: str) -> Record:
         facts={k.removeprefix(_FACT_PREFIX): v for k, v in annotations.items() if k.startswith(_FACT_PREFIX)},
         created_namespace=created,
         resource_version=str(secret["metadata"]["resourceVersion"]),
+        uid=uid_of(secret),
+        has_parts=any(blob.parts for blob in blobs.values()),
     )
+
+
+def damaged(ref: ObjectRef, error: Exception) -> RecordError:
+    """Return the error for a record that can not be read."""
+    return RecordError(
+        f"{ref} is damaged: {error}",
+        hint="Restore it from a backup. Without it the release can be deployed anew, but nothing is pruned.",
+    )
+
+
+def manifests_of(cluster: Cluster, record: Record, number: int) -> list[KubeObject] | None:
+    """Return the objects as a revision sent them, None when the record does not have them (any more).
+
+    Raises:
+        RecordError: They are damaged.
+    """
+    ref = record_ref(record.name, record.namespace)
+    try:
+        found: list[KubeObject] | None = storage.Parts(cluster, ref).value(record.manifests.get(number), None)
+    except storage.DAMAGED as error:
+        raise damaged(ref, error) from error
+    return found
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
 
 
 def write(cluster: Cluster, record: Record) -> Record:
@@ -167,7 +238,11 @@ def write(cluster: Cluster, record: Record) -> Record:
     Raises:
         ConflictError: Another run wrote it meanwhile.
     """
-    body = encode(record)
+    ref = record_ref(record.name, record.namespace)
+    laid_out = storage.lay_out(_blobs(record), record.name)
+    parts = storage.Parts(cluster, ref)
+    parts.create(laid_out.parts)
+    body = encode(record, laid_out.data)
     if not record.resource_version:
         try:
             answer = cluster.create(body)
@@ -179,7 +254,15 @@ def write(cluster: Cluster, record: Record) -> Record:
             answer = cluster.apply(body, force=True, field_manager=_FIELD_MANAGER)
         except ConflictError as error:
             raise _raced(record) from error
-    return dataclasses.replace(record, resource_version=str(answer["metadata"]["resourceVersion"]))
+    if laid_out.parts or record.has_parts:
+        parts.keep_only(laid_out.names)
+    return dataclasses.replace(
+        record,
+        manifests={number: laid_out.blobs[f"manifests-{number}"] for number in record.manifests},
+        resource_version=str(answer["metadata"]["resourceVersion"]),
+        uid=uid_of(answer),
+        has_parts=bool(laid_out.names),
+    )
 
 
 def _raced(record: Record) -> ConflictError:
@@ -190,25 +273,27 @@ def _raced(record: Record) -> ConflictError:
     )
 
 
-def encode(record: Record) -> KubeObject:
-    """Return the Secret of a record; manifests of old revisions are dropped when they do not fit."""
+def delete(cluster: Cluster, name: str, namespace: str) -> None:
+    """Delete the record of a release with all its parts."""
+    ref = record_ref(name, namespace)
+    storage.Parts(cluster, ref).keep_only(())
+    cluster.delete(ref)
+
+
+def _blobs(record: Record) -> dict[str, storage.Blob]:
+    """Return the content of a record, what is needed at every run first: that stays in the record itself."""
+    return {
+        "revisions": storage.pack([revision.as_dict() for revision in record.revisions]),
+        "release": storage.pack({"name": record.name, "created_namespace": record.created_namespace}),
+        "inventory": storage.pack([_entry(item) for item in record.inventory]),
+        **{f"manifests-{number}": blob for number, blob in sorted(record.manifests.items(), reverse=True)},
+    }
+
+
+def encode(record: Record, data: Mapping[str, str]) -> KubeObject:
+    """Return the Secret of a record with this data."""
     group_kinds = sorted({_group_kind(item.ref) for item in record.inventory})
     namespaces = sorted({item.ref.namespace for item in record.inventory} - {record.namespace, ""})
-    kept = record.revisions[-_HISTORY_LIMIT:]
-    data = {
-        "inventory": _pack([_entry(item) for item in record.inventory]),
-        "revisions": _pack([dataclasses.asdict(revision) for revision in kept]),
-        "release": _pack({"name": record.name, "created_namespace": record.created_namespace}),
-    }
-    room = _DATA_LIMIT - sum(len(value) * 3 // 4 for value in data.values())
-    for revision in reversed(kept):
-        if revision.number not in record.manifests:
-            continue
-        packed = _pack(list(record.manifests[revision.number]))
-        room -= len(packed) * 3 // 4
-        if room < 0:
-            break
-        data[f"manifests-{revision.number}"] = packed
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -227,7 +312,7 @@ def encode(record: Record) -> KubeObject:
                 **{f"{_FACT_PREFIX}{key}": value for key, value in record.facts.items()},
             },
         },
-        "data": data,
+        "data": dict(data),
     }
 
 
@@ -249,16 +334,6 @@ def _item(entry: Mapping[str, str]) -> InventoryItem:
     name, group, kind = rest.rsplit("_", 2)
     ref = ObjectRef(group, entry["v"], kind, namespace, name.replace("__", ":"))
     return InventoryItem(ref, entry.get("uid", ""), entry.get("digest", ""))
-
-
-def _pack(value: Any) -> str:
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-    # Without a time stamp the same content packs to the same bytes.
-    return base64.b64encode(gzip.compress(text, mtime=0)).decode()
-
-
-def _unpack(packed: str | None, default: Any) -> Any:
-    return json.loads(gzip.decompress(base64.b64decode(packed))) if packed else default
 
 
 def merged(old: Iterable[InventoryItem], new: Iterable[InventoryItem]) -> tuple[InventoryItem, ...]:

@@ -1,95 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Push-style deployment of one release: plan, apply, wait, prune, remember.
+"""Push-style deployment of one release: plan, deploy, roll back.
 
-An interrupted run leaves a record that names everything it may have applied (the ApplySet protocol: the parent is
-written as a superset first), so the next run finds and finishes, or prunes, all of it.
+What all of them share: nothing is touched before everything is checked, one run of a release at a time, and a run that
+finds everything as it should be takes no lock, writes no record and makes no revision.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from ..cluster import FIELD_MANAGER, Cluster
-from ..errors import AlreadyExistsError, GitOpsError, InputError
-from ..objects import KubeObject, ObjectRef, uid_of
+from ..cluster import Cluster
+from ..errors import GitOpsError, RevisionNotFoundError, RollbackFailedError, RolledBackError
+from ..objects import KubeObject, ObjectRef
 from . import record as records
-from .applying import apply_steps
-from .fields import owned_values
-from .model import (
-    Action,
-    Change,
-    DeployResult,
-    InventoryItem,
-    Plan,
-    Progress,
-    ProgressCallback,
-    ReleaseSpec,
-    ignore_progress,
-)
-from .parallel import each
-from .planning import Planner, Policy, Step, check_namespaces, namespace_ref
-from .prepare import PART_OF_LABEL, object_digest, set_digest, shown
-from .pruning import GUARDED_KINDS, Removal, removals, remove_all
+from .approving import check_approval
+from .carrying import OMITTED, await_ready, carry_out, make_namespace
+from .locking import ReleaseLock
+from .model import DeployResult, Plan, Progress, ProgressCallback, ignore_progress
+from .planned import PlannedRelease, plan_release
 from .record import Record, Revision
-from .waiting import Target, all_ready, wait_ready
+from .spec import Approval, ForceConflicts, Origin, ReleaseSpec
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """A plan with what is needed to carry it out."""
-
-    record: Record | None
-    steps: tuple[Step, ...]
-    removals: tuple[Removal, ...]
-    creates_namespace: bool
-    digest: str
-    namespace: str
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        own: tuple[Change, ...] = ()
-        if self.creates_namespace:
-            ref = namespace_ref(self.namespace)
-            after: KubeObject = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-            own = (Change(Action.CREATE, ref, None, after),)
-        everything = [*own, *(step.change for step in self.steps), *(r.change for r in self.removals)]
-        return tuple(sorted(everything, key=lambda change: change.ref.key))
-
-    @property
-    def changed(self) -> bool:
-        return any(change.changed for change in self.changes)
-
-    @property
-    def settled(self) -> bool:
-        """Whether the newest revision is this very set, completely deployed."""
-        latest = self.record.latest if self.record else None
-        return latest is not None and latest.status == "deployed" and latest.digest == self.digest
-
-    @property
-    def number(self) -> int:
-        """The revision that carrying it out makes: a failed attempt at the same set keeps its number."""
-        latest = self.record.latest if self.record else None
-        if latest is None:
-            return 1
-        if not self.changed and self.settled:
-            return latest.number
-        return latest.number if latest.status != "deployed" and latest.digest == self.digest else latest.number + 1
+_NOT_RESTORED = "kept: the record does not hold what it contained (history_secrets: false)"
 
 
 def plan(cluster: Cluster, spec: ReleaseSpec) -> Plan:
     """Work out what :func:`deploy` would change. Changes nothing.
 
+    What a deployment would refuse (a conflict, a policy, a missing right) is shown with the object; the rest of the
+    plan stands.
+
     Raises:
-        GitOpsError: See :func:`deploy`; everything but readiness is checked here.
+        GitOpsError: The set is not valid, or the cluster can not be asked.
     """
-    planned = _plan(cluster, spec)
-    return Plan(planned.changes, planned.digest, planned.number)
+    return plan_release(cluster, spec, thorough=True).as_plan()
 
 
 def deploy(
@@ -107,333 +52,226 @@ def deploy(
         The result. A run that finds everything as it should be writes nothing, not even the record.
 
     Raises:
-        InputError: Empty set, duplicate object, unknown namespace, bad name.
+        InputError: Empty set, duplicate object, unknown namespace, bad name, a wave or dependency that makes no sense.
         UnknownKindError: A kind that neither the cluster nor a CRD of the set knows.
         OwnershipError: An object belongs to another release.
-        ConflictError: A field belongs to another manager, or another run deploys this release.
+        ConflictError: A field belongs to another manager.
         ApplyError: Several objects were refused.
         ApiError: One object was refused, or a request failed.
+        PruneRefusedError: More objects would be removed than allowed.
+        PlanMovedError: The approved plan does not hold any more.
+        ApprovalMissingError: An approval is needed and missing, or too old.
+        LockedError: Another run deploys this release.
         NotReadyError: Objects failed or are not ready in time. They stay in place; nothing was pruned.
         RemovalBlockedError: Pruned objects do not go away in time.
+        RolledBackError: It failed, and the last deployed revision is in place again.
+        RollbackFailedError: It failed, and going back failed too.
     """
     progress = progress or ignore_progress
-    planned = _plan(cluster, spec)
-    if check:
-        inventory = planned.record.inventory if planned.record else ()
-        return DeployResult(planned.number, planned.digest, planned.changes, inventory)
-    if not planned.changed and planned.settled and planned.record is not None:
-        if spec.wait:
-            _wait(cluster, spec, planned, {}, progress)
-        return DeployResult(planned.number, planned.digest, planned.changes, planned.record.inventory)
-    return _carry_out(cluster, spec, planned, progress)
+    planned = plan_release(cluster, spec, thorough=check)
+    return _run(cluster, planned, {}, check=check, progress=progress)
 
 
-def _plan(cluster: Cluster, spec: ReleaseSpec) -> _Planned:
-    if not _NAME.match(spec.name):
-        raise InputError(
-            f"{spec.name!r} is not a name for a release",
-            hint="Use at most 63 lower-case letters, digits and dashes, with a letter or digit at both ends.",
-        )
-    if not spec.namespace:
-        raise InputError(f"release {spec.name} needs a namespace")
-    record = records.read(cluster, spec.name, spec.namespace)
-    part_of = records.apply_set_id(spec.name, spec.namespace)
-    sent = {ObjectRef.of(obj).key: obj for obj in _latest_manifests(record)}
-    planner = Planner(cluster, Policy(part_of=part_of, force=spec.force_conflicts, adopt=spec.adopt, sent=sent))
-    payloads = planner.prepare(spec.objects, spec.namespace)
-    refs = [ObjectRef.of(payload) for payload in payloads]
-    creates = _namespace_is_missing(cluster, spec, record, refs)
-    brought = {ref.name for ref in refs if ref.kind == "Namespace" and not ref.group}
-    planner.missing_namespaces = {spec.namespace} if creates else set()
-    planner.missing_namespaces |= {name for name in brought if cluster.find(namespace_ref(name)) is None}
-    check_namespaces(cluster, payloads, {spec.namespace})
-    inventory = record.inventory if record else ()
-    if record:
-        planner.read_owned([*refs, *(item.ref for item in inventory)])
-    steps = planner.steps(payloads)
-    leaving = _leaving(cluster, planner, refs, inventory) if spec.prune else []
-    return _Planned(
-        record=record,
-        steps=tuple(steps),
-        removals=tuple(removals(leaving, inventory, part_of=part_of, action=Action.PRUNE, prune_kinds=())),
-        creates_namespace=creates and spec.namespace not in brought,
-        digest=set_digest(payloads),
-        namespace=spec.namespace,
-    )
-
-
-def _latest_manifests(record: Record | None) -> list[KubeObject]:
-    if record is None or record.latest is None:
-        return []
-    return list(record.manifests.get(record.latest.number, ()))
-
-
-def _namespace_is_missing(cluster: Cluster, spec: ReleaseSpec, record: Record | None, refs: list[ObjectRef]) -> bool:
-    if record is not None or cluster.find(namespace_ref(spec.namespace)) is not None:
-        return False
-    brought = any(ref.kind == "Namespace" and not ref.group and ref.name == spec.namespace for ref in refs)
-    if not spec.create_namespace and not brought:
-        raise InputError(
-            f"namespace {spec.namespace} of release {spec.name} does not exist",
-            hint="Create it before, or set create_namespace: true.",
-        )
-    return True
-
-
-def _leaving(
-    cluster: Cluster, planner: Planner, refs: list[ObjectRef], inventory: tuple[InventoryItem, ...]
-) -> list[KubeObject]:
-    """Return the live objects of the release that are not in the set: labelled ones, and what the inventory names."""
-    staying = {ref.key for ref in refs}
-    labelled = {key: obj for key, obj in planner.owned.items() if key not in staying}
-    unlabelled = [item.ref for item in inventory if item.ref.key not in staying and item.ref.key not in labelled]
-    found = [obj for obj in each(cluster.find, unlabelled) if isinstance(obj, dict)]
-    return [*labelled.values(), *found]
-
-
-def _carry_out(cluster: Cluster, spec: ReleaseSpec, planned: _Planned, progress: ProgressCallback) -> DeployResult:
-    if planned.creates_namespace:
-        progress(Progress("apply", f"create Namespace {spec.namespace}"))
-        _create_namespace(cluster, spec.namespace)
-    elif planned.record is None:
-        _apply_own_namespace(cluster, spec, planned, progress)
-    record = _begin(cluster, spec, planned)
-    try:
-        applied = apply_steps(cluster, planned.steps, progress)
-        record = dataclasses.replace(record, inventory=records.merged(record.inventory, _inventory(planned, applied)))
-        if spec.wait:
-            _wait(cluster, spec, planned, applied, progress)
-        going = [removal for removal in planned.removals if removal.goes]
-        remove_all(cluster, going, wait=True, timeout=spec.wait_timeout, progress=progress)
-    except GitOpsError as error:
-        # The record says "applying" if even this can not be written, which the next run reads the same way.
-        with contextlib.suppress(GitOpsError):
-            _close(cluster, record, status="failed", message=error.message)
-        raise
-    inventory = (*_inventory(planned, applied), *_kept(planned, record))
-    record = dataclasses.replace(record, inventory=tuple(sorted(inventory, key=lambda item: item.ref.key)))
-    _close(cluster, record, status="deployed")
-    return DeployResult(planned.number, planned.digest, planned.changes, record.inventory)
-
-
-def _create_namespace(cluster: Cluster, name: str) -> None:
-    try:
-        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    except AlreadyExistsError:
-        return  # somebody was faster: the same end
-
-
-def _apply_own_namespace(cluster: Cluster, spec: ReleaseSpec, planned: _Planned, progress: ProgressCallback) -> None:
-    """Apply the release's own Namespace when it is in the set: the record is to live in it."""
-    key = namespace_ref(spec.namespace).key
-    own = [step for step in planned.steps if step.change.ref.key == key and step.change.action is Action.CREATE]
-    apply_steps(cluster, own, progress)
-
-
-def _begin(cluster: Cluster, spec: ReleaseSpec, planned: _Planned) -> Record:
-    """Write the record as a superset: all that was ours and all that is about to be."""
-    old = planned.record or Record(spec.name, spec.namespace, created_namespace=planned.creates_namespace)
-    coming = (InventoryItem(step.change.ref) for step in planned.steps if step.change.action is not Action.HANDED_OVER)
-    revision = Revision(planned.number, planned.digest, records.now(), "applying", spec.source)
-    payloads = [step.payload or _sent_before(old, step) for step in planned.steps]
-    return records.write(
-        cluster,
-        dataclasses.replace(
-            old,
-            inventory=records.merged(old.inventory, coming),
-            revisions=(*(r for r in old.revisions if r.number != revision.number), revision),
-            manifests={**old.manifests, revision.number: [_without_uid(p) for p in payloads if p is not None]},
-            facts={**old.facts, **spec.annotations},
-        ),
-    )
-
-
-def _sent_before(record: Record, step: Step) -> KubeObject | None:
-    return record.sent(step.change.ref.key) if step.change.action is Action.UNCHANGED else None
-
-
-def _without_uid(payload: KubeObject) -> KubeObject:
-    return {**payload, "metadata": {k: v for k, v in payload["metadata"].items() if k != "uid"}}
-
-
-def _close(cluster: Cluster, record: Record, *, status: str, message: str = "") -> Record:
-    latest = dataclasses.replace(record.revisions[-1], status=status, message=message[:2000])
-    return records.write(cluster, dataclasses.replace(record, revisions=(*record.revisions[:-1], latest)))
-
-
-def _inventory(planned: _Planned, applied: Mapping[str, KubeObject]) -> tuple[InventoryItem, ...]:
-    items = []
-    for step in planned.steps:
-        if step.change.action is Action.HANDED_OVER:
-            continue
-        live = applied.get(step.change.ref.key) or step.live or {}
-        items.append(InventoryItem(step.change.ref, uid_of(live), live_digest(live)))
-    return tuple(items)
-
-
-def live_digest(live: KubeObject) -> str:
-    """Return the digest of the fields of an object that we set and still own."""
-    values = owned_values(live, FIELD_MANAGER)
-    return object_digest({**values, "kind": live.get("kind"), "apiVersion": live.get("apiVersion")}) if values else ""
-
-
-def _kept(planned: _Planned, record: Record) -> list[InventoryItem]:
-    """Return what left the set but stays in the cluster for a guard's sake: it must not be forgotten."""
-    known = {item.ref.key: item for item in record.inventory}
-    stays = [removal for removal in planned.removals if removal.change.action is Action.UNCHANGED]
-    return [known[r.change.ref.key] for r in stays if r.change.ref.key in known]
-
-
-def _wait(
-    cluster: Cluster,
-    spec: ReleaseSpec,
-    planned: _Planned,
-    applied: Mapping[str, KubeObject],
-    progress: ProgressCallback,
-) -> None:
-    steps = [step for step in planned.steps if step.change.action is not Action.HANDED_OVER]
-    current = [applied.get(step.change.ref.key) or step.live or {} for step in steps]
-    if not applied and all_ready(current):
-        return  # read a moment ago, and nothing was written since
-    part_of = records.apply_set_id(spec.name, spec.namespace)
-    wait_ready(
-        cluster,
-        [Target.of(obj) for obj in current],
-        timeout=spec.wait_timeout,
-        progress=progress,
-        label_selector=f"{PART_OF_LABEL}={part_of}",
-    )
-
-
-# --- removal ---------------------------------------------------------------------------------------------------------
-
-
-def remove(
+def rollback(
     cluster: Cluster,
     name: str,
     namespace: str,
     *,
-    check: bool = False,
+    to: int = 0,
     wait: bool = True,
     wait_timeout: float = 300.0,
-    delete_namespace: bool = False,
-    prune_kinds: Collection[str] = GUARDED_KINDS - {"PersistentVolumeClaim"},
+    lock_timeout: float = 60.0,
+    force_conflicts: ForceConflicts = ForceConflicts.OWN_FIELDS,
+    approval: Approval | None = None,
+    origin: Origin | None = None,
+    check: bool = False,
     progress: ProgressCallback | None = None,
 ) -> DeployResult:
-    """Remove a release: its objects in reverse order, then its record.
+    """Bring back exactly the objects of an earlier revision, and remove what came after it. Is itself a revision.
 
     Args:
         cluster: Where.
         name: Release.
         namespace: Its namespace.
-        check: Change nothing, return what would be.
-        wait: Wait until everything is gone.
+        to: Revision; 0 for the last one that was deployed before the newest.
+        wait: Wait until all objects are ready.
         wait_timeout: Seconds to wait.
-        delete_namespace: Delete the namespace too if a deployment of this release created it.
-        prune_kinds: Kinds whose removal takes more with it, and which may go all the same. Default: the Namespaces
-            and CRDs that the release brought; PersistentVolumeClaims stay.
+        lock_timeout: Seconds to wait for another run of the release to end.
+        force_conflicts: See :class:`.spec.ForceConflicts`.
+        approval: See :class:`.spec.Approval`.
+        origin: See :class:`.spec.Origin`.
+        check: Change nothing, return what would be.
         progress: Called for each step.
 
     Returns:
-        The result; without changes when there is no such release.
+        The result, without changes when the release is at those objects already.
 
     Raises:
-        RemovalBlockedError: Objects do not go away in time; names the finalizers.
+        RevisionNotFoundError: No such release or revision, or the record no longer has what it sent.
+        GitOpsError: As :func:`deploy`.
     """
     progress = progress or ignore_progress
     record = records.read(cluster, name, namespace)
     if record is None:
-        return DeployResult(0, "", ())
-    part_of = records.apply_set_id(name, namespace)
-    planner = Planner(cluster, Policy(part_of=part_of))
-    planner.read_owned(item.ref for item in record.inventory)
-    leaving = _leaving(cluster, planner, [], record.inventory)
-    going = removals(leaving, record.inventory, part_of=part_of, action=Action.DELETE, prune_kinds=prune_kinds)
-    changes = [removal.change for removal in going]
-    own = cluster.find(namespace_ref(namespace)) if delete_namespace and record.created_namespace else None
-    own_removal = (
-        Removal(Change(Action.DELETE, namespace_ref(namespace), shown(own), None), uid_of(own)) if own else None
-    )
-    if own_removal:
-        changes.append(own_removal.change)
-    latest = record.latest
-    result = DeployResult(
-        latest.number if latest else 0, latest.digest if latest else "", tuple(changes), record.inventory
-    )
-    if check:
-        return result
-    own_key = namespace_ref(namespace).key
-    # The namespace of the record goes last, whoever brought it: with it goes the memory of what is left to remove.
-    first = [removal for removal in going if removal.goes and removal.change.ref.key != own_key]
-    last = [removal for removal in going if removal.goes and removal.change.ref.key == own_key]
-    remove_all(cluster, first, wait=wait, timeout=wait_timeout, progress=progress)
-    cluster.delete(records.record_ref(name, namespace))
-    last += [own_removal] if own_removal and not last else []
-    remove_all(cluster, last, wait=wait, timeout=wait_timeout, progress=progress)
-    return dataclasses.replace(result, inventory=())
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseState:
-    """A release as it is.
-
-    Attributes:
-        name: Release.
-        namespace: Its namespace.
-        revision: Newest revision.
-        digest: Digest of its set.
-        status: ``applying``, ``deployed`` or ``failed``.
-        inventory: Its objects.
-        drift: Key of an object -> ``missing`` or ``changed``: what differs from what was applied.
-        facts: Free facts of the record.
-        created_namespace: Whether a deployment created the namespace.
-    """
-
-    name: str
-    namespace: str
-    revision: int
-    digest: str
-    status: str
-    inventory: tuple[InventoryItem, ...]
-    drift: Mapping[str, str]
-    facts: Mapping[str, str]
-    created_namespace: bool
-
-
-def read_release(cluster: Cluster, name: str, namespace: str, *, drift: bool = True) -> ReleaseState | None:
-    """Return a release and how the cluster differs from it; None when there is none.
-
-    Args:
-        cluster: Where.
-        name: Release.
-        namespace: Its namespace.
-        drift: Compare the cluster with the inventory (one LIST per kind and namespace).
-    """
-    record = records.read(cluster, name, namespace)
-    if record is None:
-        return None
-    differing: dict[str, str] = {}
-    if drift:
-        planner = Planner(cluster, Policy(part_of=records.apply_set_id(name, namespace)))
-        planner.read_owned(item.ref for item in record.inventory)
-        for item in record.inventory:
-            live = planner.owned.get(item.ref.key)
-            if live is None:
-                differing[item.ref.key] = "missing"
-            elif item.digest and live_digest(live) != item.digest:
-                differing[item.ref.key] = "changed"
-    latest = record.latest
-    return ReleaseState(
+        raise RevisionNotFoundError(
+            f"there is no release {name} in namespace {namespace}", hint="Check name, namespace and cluster."
+        )
+    target = _target(record, to)
+    base = ReleaseSpec(
         name=name,
         namespace=namespace,
-        revision=latest.number if latest else 0,
-        digest=latest.digest if latest else "",
-        status=latest.status if latest else "",
-        inventory=record.inventory,
-        drift=differing,
-        facts=record.facts,
-        created_namespace=record.created_namespace,
+        objects=(),
+        wait=wait,
+        wait_timeout=wait_timeout,
+        lock_timeout=lock_timeout,
+        force_conflicts=force_conflicts,
+        approval=approval or Approval(),
+        origin=origin or Origin(),
+    )
+    spec, keep = _spec_of(cluster, record, target, base)
+    planned = plan_release(cluster, spec, thorough=check, keep=keep)
+    return _run(cluster, planned, keep, check=check, progress=progress, rolled_back_to=target.number)
+
+
+# --- one run ---------------------------------------------------------------------------------------------------------
+
+
+def _run(
+    cluster: Cluster,
+    planned: PlannedRelease,
+    keep: Mapping[str, str],
+    *,
+    check: bool,
+    progress: ProgressCallback,
+    rolled_back_to: int = 0,
+) -> DeployResult:
+    planned.refuse()
+    if check:
+        return _unchanged(planned)
+    spec = planned.spec
+    if not planned.changed and planned.settled:
+        if spec.wait:
+            await_ready(cluster, planned, {}, progress)
+        return _unchanged(planned)
+    _check_approval(planned)
+    make_namespace(cluster, planned, progress)
+    with ReleaseLock(cluster, spec.name, spec.namespace, timeout=spec.lock_timeout, progress=progress) as lock:
+        planned = _fresh(cluster, planned, keep)
+        if not planned.changed and planned.settled:
+            return _unchanged(planned)
+        try:
+            return carry_out(cluster, planned, progress, checkpoint=lock.check, rolled_back_to=rolled_back_to)
+        except GitOpsError as failure:
+            if not spec.rollback_on_failure:
+                raise
+            raise _roll_back(cluster, planned, failure, lock, progress) from failure
+
+
+def _unchanged(planned: PlannedRelease) -> DeployResult:
+    """Return the result of a run that changed nothing: what there is, and in check mode what would change."""
+    record = planned.record
+    return DeployResult(
+        revision=planned.number,
+        digest=planned.set_digest,
+        changes=planned.changes,
+        inventory=record.inventory if record else (),
+        plan_digest=planned.digest,
+        warnings=planned.warnings,
+    )
+
+
+def _check_approval(planned: PlannedRelease) -> None:
+    if planned.changed:
+        release = f"{planned.spec.namespace}/{planned.spec.name}"
+        check_approval(planned.spec.approval, release, planned.digest, planned.objects)
+
+
+def _fresh(cluster: Cluster, planned: PlannedRelease, keep: Mapping[str, str]) -> PlannedRelease:
+    """Return the plan, made anew if another run deployed between planning and getting the lock."""
+    record = records.read(cluster, planned.spec.name, planned.spec.namespace)
+    before = planned.record.resource_version if planned.record else ""
+    if (record.resource_version if record else "") == before:
+        return planned
+    again = plan_release(cluster, planned.spec, thorough=False, keep=keep)
+    again.refuse()
+    _check_approval(again)
+    return again
+
+
+# --- going back ------------------------------------------------------------------------------------------------------
+
+
+def _target(record: Record, number: int) -> Revision:
+    """Return the revision to go back to."""
+    name = f"release {record.namespace}/{record.name}"
+    listed = ", ".join(f"{r.number} ({r.status})" for r in record.revisions)
+    if number:
+        found = record.revision(number)
+        if found is None:
+            raise RevisionNotFoundError(f"{name} has no revision {number}", hint=f"It has {listed}.")
+        return found
+    latest = record.latest
+    earlier = [r for r in record.revisions[:-1] if r.status == records.DEPLOYED]
+    if latest is not None:
+        earlier = [r for r in earlier if r.digest != latest.digest] or earlier
+    if not earlier:
+        raise RevisionNotFoundError(f"{name} has no earlier revision to go back to", hint=f"It has {listed}.")
+    return earlier[-1]
+
+
+def _spec_of(
+    cluster: Cluster, record: Record, target: Revision, base: ReleaseSpec
+) -> tuple[ReleaseSpec, dict[str, str]]:
+    """Return the deployment that restores a revision, and what it has to leave as it is."""
+    objects = records.manifests_of(cluster, record, target.number)
+    if objects is None:
+        raise RevisionNotFoundError(
+            f"the record of release {record.namespace}/{record.name} no longer has the objects of revision "
+            f"{target.number}",
+            hint="Deploy them again from their source; history_limit says how many revisions are kept.",
+        )
+    omitted = [ObjectRef.of(obj) for obj in objects if obj.get(OMITTED)]
+    missing = [str(ref) for ref in omitted if cluster.find(ref) is None]
+    if missing:
+        raise RevisionNotFoundError(
+            f"revision {target.number} can not be restored: the record lacks the values of {', '.join(missing)}",
+            hint="They were deployed with history_secrets: false. Deploy that revision again from its source.",
+        )
+    keep = {ref.key: _NOT_RESTORED for ref in omitted}
+    kept: list[KubeObject] = [obj for obj in objects if not obj.get(OMITTED)]
+    return dataclasses.replace(base, objects=kept, prune=True, prune_limit=None), keep
+
+
+def _roll_back(
+    cluster: Cluster, planned: PlannedRelease, failure: GitOpsError, lock: ReleaseLock, progress: ProgressCallback
+) -> GitOpsError:
+    """Go back after a failed deployment and return the error that tells both."""
+    spec = planned.spec
+    where = f"release {spec.namespace}/{spec.name}: revision {planned.number} failed"
+    record = records.read(cluster, spec.name, spec.namespace)
+    last = record.last_deployed if record else None
+    if record is None or last is None:
+        return RollbackFailedError(
+            f"{where} and there is no earlier revision to go back to; what was applied stays\n{failure.message}",
+            hint=failure.hint,
+            details={"failure": failure.as_dict(), "rollback": None},
+        )
+    progress(Progress("rollback", f"going back to revision {last.number}"))
+    try:
+        base = dataclasses.replace(spec, approval=Approval(), rollback_on_failure=False, wait=True)
+        back, keep = _spec_of(cluster, record, last, base)
+        again = plan_release(cluster, back, thorough=False, keep=keep)
+        again.refuse()
+        result = carry_out(cluster, again, progress, checkpoint=lock.check, rolled_back_to=last.number)
+    except GitOpsError as error:
+        return RollbackFailedError(
+            f"{where}, and so did going back to revision {last.number}: the cluster holds a part of each\n"
+            f"- failure: {failure.message}\n- rollback: {error.message}",
+            hint="Correct the cause of the second and roll back again, or deploy a corrected set.",
+            details={"failure": failure.as_dict(), "rollback": error.as_dict()},
+        )
+    return RolledBackError(
+        f"{where}; rolled back to revision {last.number} (now revision {result.revision})\n{failure.message}",
+        hint="Correct the cause and deploy again; the objects of the last good revision are in place.",
+        details={"failure": failure.as_dict(), "rollback": result.as_dict()},
     )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from ...core.deploy import ForceConflicts, ReleaseSpec, deploy, plan, read_release, remove
+from ...core.deploy import ForceConflicts, Ownership, ReleaseSpec, deploy, detect_origin, plan, read_release, remove
 from ...core.errors import (
     ClusterConfigError,
     ClusterUnreachableError,
@@ -24,7 +24,7 @@ from .base import Context, Values, option
 
 _SOURCES = frozenset({"definition", "src", "images"})
 # How to work, not what to deploy.
-_SETTINGS = frozenset({"wait", "waitTimeout", "createNamespace", "forceConflicts", "adopt"})
+_SETTINGS = frozenset({"wait", "waitTimeout", "createNamespace", "forceConflicts", "ownership"})
 
 
 class Release:
@@ -110,8 +110,8 @@ def _spec(inputs: Values) -> ReleaseSpec:
         wait=option(inputs, "wait", True),
         wait_timeout=float(option(inputs, "waitTimeout", 300)),
         force_conflicts=_force(inputs),
-        adopt=option(inputs, "adopt", False),
-        source="pulumi",
+        ownership=Ownership(option(inputs, "ownership", str(Ownership.ADOPT_IF_UNOWNED))),
+        origin=detect_origin("pulumi"),
     )
 
 

@@ -116,7 +116,7 @@ def test_a_difference_is_told_per_object(provider: Provider):
 
 def test_how_to_work_makes_no_difference(provider: Provider):
     before = {"namespace": "a", "definition": CONFIG_MAP}
-    after = {**before, "wait": False, "waitTimeout": 5, "adopt": True}
+    after = {**before, "wait": False, "waitTimeout": 5, "ownership": "adopt"}
     assert provider.diff("Release", before, after).changes == pb.DiffResponse.DIFF_NONE
     files = {"url": URL, "files": {"a": "1"}}
     after = {**files, "username": "ci", "password": "another", "message": "m", "author": "A <a@example.com>"}

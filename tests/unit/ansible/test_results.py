@@ -81,7 +81,7 @@ def test_check_mode_reaches_the_engine(deployed, run_module):
     run_module("deploy", _check=True, **RELEASE)
     [(spec, check)] = deployed
     assert check is True
-    assert spec.source == "ansible"
+    assert spec.origin.face == "ansible"
 
 
 def test_an_error_of_the_engine_has_code_hint_and_details_but_no_traceback(deployed, run_module):

@@ -74,10 +74,16 @@ options:
     type: str
     choices: [never, own_fields, all]
     default: own_fields
-  adopt:
-    description: Whether to take over objects that were made with kubectl, Helm or C(kubernetes.core).
-    type: bool
-    default: false
+  ownership:
+    description:
+      - How to treat objects of the set that exist and are not of this release.
+      - V(must_match) refuses them.
+      - V(adopt_if_unowned) takes in what no other release and no controller owns.
+      - V(adopt) takes over what Helm owns too, and the fields that kubectl, Helm and C(kubernetes.core) left behind.
+      - Objects of Argo CD and Flux are never touched.
+    type: str
+    choices: [must_match, adopt_if_unowned, adopt]
+    default: adopt_if_unowned
   state:
     description: V(absent) removes all objects of the release and its record, then waits until they are gone.
     type: str
@@ -197,7 +203,7 @@ class Deploy(EngineModule, AnsibleModule):
         return self.report(result.changes, revision=result.revision, digest=result.digest)
 
     def release(self):
-        from pulumi_gitops.core.deploy import ForceConflicts, ReleaseSpec
+        from pulumi_gitops.core.deploy import ForceConflicts, Ownership, ReleaseSpec, detect_origin
         from pulumi_gitops.core.render import as_objects, set_images
 
         definition = self.params["definition"]
@@ -206,7 +212,8 @@ class Deploy(EngineModule, AnsibleModule):
             ReleaseSpec,
             objects=set_images(objects, self.params["images"]),
             force_conflicts=ForceConflicts(self.params["force_conflicts"]),
-            source="ansible",
+            ownership=Ownership(self.params["ownership"]),
+            origin=detect_origin("ansible"),
         )
 
     def read_sources(self):
@@ -236,7 +243,11 @@ def main():
             "create_namespace": {"type": "bool", "default": True},
             "prune": {"type": "bool", "default": True},
             "force_conflicts": {"type": "str", "default": "own_fields", "choices": ["never", "own_fields", "all"]},
-            "adopt": {"type": "bool", "default": False},
+            "ownership": {
+                "type": "str",
+                "default": "adopt_if_unowned",
+                "choices": ["must_match", "adopt_if_unowned", "adopt"],
+            },
             "state": STATE,
         },
         mutually_exclusive=[("definition", "src")],
