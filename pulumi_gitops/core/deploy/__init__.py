@@ -7,6 +7,7 @@ from .approving import plan_file, read_plan_file, write_plan_file
 from .diff import FieldChange
 from .history import ReleaseState, list_releases, read_release
 from .loose import apply_objects, delete_objects
+from .masking import shown
 from .model import (
     Action,
     Change,
@@ -19,7 +20,7 @@ from .model import (
     ProgressCallback,
 )
 from .origin import detect_origin
-from .prepare import object_digest, prepare, set_digest, shown, summarize
+from .prepare import object_digest, prepare, set_digest, summarize
 from .readiness import Readiness, State, readiness
 from .record import Revision
 from .release import deploy, plan, rollback

@@ -9,10 +9,10 @@ from ..cluster import Cluster
 from ..errors import GitOpsError
 from ..objects import KubeObject, ObjectRef, uid_of
 from .applying import apply_steps
+from .masking import shown
 from .model import Action, Change, ProgressCallback, ignore_progress
 from .parallel import each, raise_failures
 from .planning import Planner, Policy, check_namespaces
-from .prepare import shown
 from .pruning import Removal, remove_all
 from .spec import ForceConflicts, Ownership
 from .waiting import Target, wait_ready

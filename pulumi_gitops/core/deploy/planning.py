@@ -27,10 +27,11 @@ from ..objects import KubeObject, ObjectRef, annotations_of, labels_of, uid_of, 
 from .adoption import leave_ignored, left_behind
 from .fields import entry_of, has_field, surely_unchanged
 from .lookup import Lookup
+from .masking import shown, shown_pair
 from .model import Action, Change, FieldOwner
 from .ownership import foreign_owner, is_controller, is_one_shot, release_of
 from .parallel import each, raise_failures
-from .prepare import PART_OF_LABEL, custom_kinds, object_digest, prepare, shown, shown_pair
+from .prepare import PART_OF_LABEL, custom_kinds, object_digest, prepare
 from .shapes import shape_of
 from .spec import GUARDED_KINDS, ForceConflicts, IgnoredField, Ownership
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring objects into the form in which they are sent, and into the form in which they may be shown."""
+"""Bring objects into the form in which they are sent; digests and summaries of them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,6 @@ from ..errors import EmptySetError, InputError, ManifestError
 from ..objects import KubeObject, ObjectRef, is_crd, labels_of, pod_template_of, with_metadata
 
 PART_OF_LABEL = "applyset.kubernetes.io/part-of"
-_MASK_BEFORE, _MASK_AFTER = "*** (before)", "*** (after)"
-# What the server adds; of no interest to a reader and different at every write.
-_NOISE = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Digest key for Secret values: it keeps a digest from being a plain hash of a guessable value.
 _DIGEST_KEY = b"pulumi-gitops secret value"
 
@@ -184,50 +180,3 @@ def summarize(obj: KubeObject) -> str:
     elif isinstance(clean.get("data"), dict):
         parts.append(f"keys={','.join(sorted(clean['data'])[:8])}")
     return redact.redact(" ".join(parts))
-
-
-# --- what may be shown -----------------------------------------------------------------------------------------------
-
-
-def shown(obj: KubeObject | None) -> KubeObject | None:
-    """Return a copy without server noise and with Secret values masked."""
-    return shown_pair(obj, None)[0]
-
-
-def shown_pair(before: KubeObject | None, after: KubeObject | None) -> tuple[KubeObject | None, KubeObject | None]:
-    """Return both without server noise; Secret values become ``***``, changed ones ``*** (before)``/``*** (after)``."""
-    old, new = _clean(before), _clean(after)
-    for part in ("data", "stringData"):
-        a = _secret_part(old, part)
-        b = _secret_part(new, part)
-        for key in {**a, **b}:
-            changed = old is not None and new is not None and a.get(key) != b.get(key)
-            if key in a:
-                a[key] = _MASK_BEFORE if changed else redact.MASK
-            if key in b:
-                b[key] = _MASK_AFTER if changed else redact.MASK
-    return old, new
-
-
-def _secret_part(obj: KubeObject | None, part: str) -> dict[str, Any]:
-    if obj is None or not is_secret(obj) or not isinstance(obj.get(part), dict):
-        return {}
-    values: dict[str, Any] = obj[part]
-    return values
-
-
-def _clean(obj: KubeObject | None) -> KubeObject | None:
-    if obj is None:
-        return None
-    result = copy.deepcopy({k: v for k, v in obj.items() if k != "status"})
-    metadata = result.get("metadata")
-    if isinstance(metadata, dict):
-        for name in _NOISE:
-            metadata.pop(name, None)
-        for part, noisy in (("annotations", _LAST_APPLIED), ("labels", PART_OF_LABEL)):
-            values = metadata.get(part)
-            if isinstance(values, dict):
-                values.pop(noisy, None)
-                if not values:
-                    del metadata[part]
-    return result

@@ -12,11 +12,11 @@ from itertools import groupby
 from ..cluster import Cluster
 from ..errors import ConflictError, ForbiddenError, GitOpsError, PruneRefusedError, RemovalBlockedError
 from ..objects import KubeObject, ObjectRef, uid_of
+from .masking import shown
 from .model import Action, Change, InventoryItem, Progress, ProgressCallback
 from .order import removal_order
 from .ownership import foreign_owner, has_owner_reference, is_kept, release_of
 from .parallel import each, raise_failures
-from .prepare import shown
 from .spec import GUARDED_KINDS
 
 _PAUSE = 0.05

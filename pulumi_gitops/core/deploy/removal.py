@@ -11,10 +11,10 @@ from ..objects import uid_of
 from . import record as records
 from .locking import ReleaseLock
 from .lookup import Lookup
+from .masking import shown
 from .model import Action, Change, DeployResult, ProgressCallback, ignore_progress
 from .planned import leaving
 from .planning import namespace_ref
-from .prepare import shown
 from .pruning import Removal, removals, remove_all
 from .spec import GUARDED_KINDS
 

@@ -8,7 +8,7 @@ import base64
 import pytest
 
 from pulumi_gitops.core.deploy import prepare, set_digest, shown, summarize
-from pulumi_gitops.core.deploy.prepare import shown_pair
+from pulumi_gitops.core.deploy.masking import shown_pair
 from pulumi_gitops.core.errors import EmptySetError, InputError, ManifestError
 from pulumi_gitops.core.redact import redact
 
