@@ -67,10 +67,8 @@ def _remove(obj: KubeObject, steps: Sequence[str]) -> None:
 
 
 def _has_other_owner(live: KubeObject, steps: Sequence[str]) -> bool:
-    entries = (live.get("metadata") or {}).get("managedFields") or []
-    return any(
-        _owns(entry.get("fieldsV1") or {}, live, steps) for entry in entries if entry["manager"] != FIELD_MANAGER
-    )
+    others = [entry for entry in _entries(live) if entry["manager"] != FIELD_MANAGER or not _is_apply(entry)]
+    return any(_owns(entry.get("fieldsV1") or {}, live, steps) for entry in others)
 
 
 def _owns(fields: FieldSet, obj: Any, steps: Sequence[str]) -> bool:
