@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,7 @@ def run(
     cwd: Path | str | None = None,
     input: bytes | None = None,  # noqa: A002 - the name that subprocess.run gives it
     check: bool = True,
+    mask: Callable[[str], str] = redact,
 ) -> Completed:
     """Run a program to its end and return its output.
 
@@ -63,10 +64,11 @@ def run(
         cwd: Working folder; that of this process when None.
         input: Bytes for its standard input; empty when None.
         check: Raise when the exit code is not 0.
+        mask: Hides secrets in the output that an error shows, where more is secret than what is registered.
 
     Raises:
         ProcessError: The program can not be started, did not end in time, or failed and `check` is set. ``details``
-            has ``program``, ``returncode`` (None without one) and ``output`` (the last lines, redacted).
+            has ``program``, ``returncode`` (None without one) and ``output`` (the last lines, masked).
     """
     try:
         # A session of its own makes a process group, so that a timeout reaches grandchildren as well.
@@ -91,12 +93,14 @@ def run(
         except subprocess.TimeoutExpired as e:
             _kill_group(process)
             stdout, stderr = process.communicate()
-            raise _failure(argv, f"did not end within {timeout:g} s and was killed", None, stdout, stderr) from e
+            what = f"did not end within {timeout:g} s and was killed"
+            raise _failure(argv, what, None, mask(_output(stdout, stderr))) from e
         except BaseException:  # Ctrl-C: leave no program behind
             _kill_group(process)
             raise
     if check and process.returncode != 0:
-        raise _failure(argv, f"failed with {_exit(process.returncode)}", process.returncode, stdout, stderr)
+        what = f"failed with {_exit(process.returncode)}"
+        raise _failure(argv, what, process.returncode, mask(_output(stdout, stderr)))
     return Completed(_text(stdout), _text(stderr), process.returncode)
 
 
@@ -108,9 +112,12 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _failure(argv: Sequence[str], what: str, returncode: int | None, stdout: bytes, stderr: bytes) -> ProcessError:
+def _output(stdout: bytes, stderr: bytes) -> str:
     lines = (_text(stderr).strip() or _text(stdout).strip()).splitlines()[-_TAIL_LINES:]
-    output = redact("\n".join(lines))
+    return "\n".join(lines)
+
+
+def _failure(argv: Sequence[str], what: str, returncode: int | None, output: str) -> ProcessError:
     message = f"{argv[0]} {what}: {shlex.join(argv)}"
     return ProcessError(
         f"{message}\n{output}" if output else message,

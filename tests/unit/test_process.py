@@ -56,6 +56,13 @@ def test_secrets_in_the_output_of_a_failure_are_masked():
     assert "no access with ***" in caught.value.message
 
 
+def test_what_the_caller_knows_to_be_secret_is_masked_too():
+    with pytest.raises(ProcessError) as caught:
+        python("raise SystemExit('canary-of-' + 'caller')", mask=lambda text: text.replace("canary-of-caller", "***"))
+    assert "canary-of-caller" not in f"{caught.value} {caught.value.as_dict()}"
+    assert caught.value.details["output"] == "***"
+
+
 def test_a_missing_program_is_named():
     with pytest.raises(ProcessError, match="no-such-program can not be started") as caught:
         process.run(["no-such-program"], timeout=1, env={})
