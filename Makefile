@@ -4,6 +4,7 @@
 BIN := $(CURDIR)/.venv/bin
 COLLECTION := ansible_collections/iac/gitops
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # Only `make demo CONTEXT=...` leads the demo to another cluster, never a variable that happens to be exported.
 ifeq ($(origin CONTEXT),environment)
@@ -42,8 +43,8 @@ types: setup ## mypy on everything, pyright on the public Pulumi API
 layers: setup ## who may import whom
 	@$(BIN)/lint-imports --no-logo
 
-bench: setup ## measure, and compare with other tools
-	@$(BIN)/python tests/bench
+bench: setup ## measure, and compare with other tools: 10 minutes (FULL=1: hours; BENCH_ARGS=--help)
+	@$(BIN)/python tests/bench $(if $(FULL),--full) $(BENCH_ARGS)
 
 collection: setup ## build the Ansible collection's tarball into dist/
 	@cd $(COLLECTION) && $(BIN)/ansible-galaxy collection build --force --output-path $(CURDIR)/dist
