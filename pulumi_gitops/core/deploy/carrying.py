@@ -26,7 +26,7 @@ from .prepare import PART_OF_LABEL, is_secret, object_digest
 from .pruning import remove_all
 from .record import Record, Revision
 from .storage import pack
-from .waiting import Target, all_ready, wait_ready
+from .waiting import ObjectStatus, Target, all_ready, wait_ready
 
 OMITTED = "omitted"
 
@@ -72,10 +72,11 @@ def carry_out(
     started = time.monotonic()
     record = _begin(cluster, planned, rolled_back_to)
     applied: dict[str, KubeObject] = {}
+    statuses: tuple[ObjectStatus, ...] = ()
     try:
         apply_steps(cluster, planned.steps, progress, timeout=spec.wait_timeout, checkpoint=checkpoint, done=applied)
         if spec.wait:
-            await_ready(cluster, planned, applied, progress)
+            statuses = await_ready(cluster, planned, applied, progress)
         checkpoint()
         remove_all(cluster, planned.going, wait=True, timeout=spec.wait_timeout, progress=progress)
     except GitOpsError as error:
@@ -98,13 +99,17 @@ def carry_out(
         plan_digest=planned.digest,
         rolled_back_to=rolled_back_to,
         warnings=planned.warnings,
+        statuses=statuses,
     )
 
 
 def await_ready(
     cluster: Cluster, planned: PlannedRelease, applied: Mapping[str, KubeObject], progress: ProgressCallback
-) -> None:
+) -> tuple[ObjectStatus, ...]:
     """Wait until all objects of a plan are ready.
+
+    Returns:
+        The end state of each object; empty when all of them were ready already.
 
     Raises:
         NotReadyError: An object failed, or time ran out.
@@ -113,15 +118,17 @@ def await_ready(
     steps = [step for step in planned.steps if step.change.action is not Action.HANDED_OVER]
     current = [applied.get(step.change.ref.key) or step.live for step in steps]
     known = [obj for obj in current if obj]
-    if not applied and not spec.wait_for and all_ready(known):
-        return  # read a moment ago, and nothing was written since
+    if not applied and all_ready(known, wait_for=spec.wait_for):
+        return ()  # read a moment ago, and nothing was written since
     part_of = records.apply_set_id(spec.name, spec.namespace)
-    wait_ready(
+    return wait_ready(
         cluster,
         [Target.of(obj) for obj in known],
         timeout=spec.wait_timeout,
         progress=progress,
         label_selector=f"{PART_OF_LABEL}={part_of}",
+        wait_for=spec.wait_for,
+        stall_timeout=spec.stall_timeout,
     )
 
 

@@ -105,6 +105,8 @@ class ReleaseLock:
             lease = self._cluster.find(self._ref)
             if lease is None:
                 continue
+            if _holder(lease) == self._identity:
+                return lease  # the answer to our own request got lost
             version = str(lease["metadata"]["resourceVersion"])
             if version != seen[0]:
                 seen = (version, time.monotonic())

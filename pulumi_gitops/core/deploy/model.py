@@ -13,6 +13,7 @@ from ..errors import GitOpsError
 from ..objects import KubeObject, ObjectRef
 from ..yamlio import dump
 from .diff import FieldChange, field_changes
+from .targets import ObjectStatus
 
 
 class Action(enum.StrEnum):
@@ -217,6 +218,7 @@ class DeployResult:
         plan_digest: Digest of the plan that was carried out (or would be).
         rolled_back_to: With a rollback: the revision whose objects these are; 0 otherwise.
         warnings: What people should know although all went well.
+        statuses: The end state of each object that was waited for.
     """
 
     revision: int
@@ -226,6 +228,7 @@ class DeployResult:
     plan_digest: str = ""
     rolled_back_to: int = 0
     warnings: tuple[str, ...] = ()
+    statuses: tuple[ObjectStatus, ...] = ()
 
     @property
     def changed(self) -> bool:

@@ -21,6 +21,7 @@ from .prepare import set_digest
 from .pruning import Removal, check_limit, removals
 from .record import Record
 from .spec import IgnoredField, ReleaseSpec
+from .targets import Target, with_expressions
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ def plan_release(
         ),
     )
     payloads = planner.prepare(spec.objects, spec.namespace)
-    ranks(payloads)  # refuses what can not be ordered, before anything is touched
+    # Both refuse what makes no sense, before anything is touched.
+    ranks(payloads)
+    with_expressions([Target.of(payload) for payload in payloads], spec.wait_for)
     refs = [ObjectRef.of(payload) for payload in payloads]
     creates = _namespace_is_missing(cluster, spec, record, refs)
     brought = {ref.name for ref in refs if ref.kind == "Namespace" and not ref.group}

@@ -14,7 +14,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..cluster import Cluster
@@ -247,13 +247,13 @@ def write(cluster: Cluster, record: Record) -> Record:
         try:
             answer = cluster.create(body)
         except AlreadyExistsError as error:
-            raise _raced(record) from error
+            answer = _own_write(cluster, body) or _raced(record, error)
     else:
         body["metadata"]["resourceVersion"] = record.resource_version
         try:
             answer = cluster.apply(body, force=True, field_manager=_FIELD_MANAGER)
         except ConflictError as error:
-            raise _raced(record) from error
+            answer = _own_write(cluster, body) or _raced(record, error)
     if laid_out.parts or record.has_parts:
         parts.keep_only(laid_out.names)
     return dataclasses.replace(
@@ -265,12 +265,19 @@ def write(cluster: Cluster, record: Record) -> Record:
     )
 
 
-def _raced(record: Record) -> ConflictError:
-    return ConflictError(
+def _own_write(cluster: Cluster, body: KubeObject) -> KubeObject | None:
+    """Return the Secret if it is what we wanted to write: an answer got lost, and the repetition met our own write."""
+    found = cluster.find(ObjectRef.of(body))
+    same = found is not None and found.get("data") == body["data"] and annotations_of(found) == annotations_of(body)
+    return found if same else None
+
+
+def _raced(record: Record, error: Exception) -> NoReturn:
+    raise ConflictError(
         f"release {record.namespace}/{record.name} is being deployed by another run",
         hint="Wait until it has ended, then run again.",
         status=409,
-    )
+    ) from error
 
 
 def delete(cluster: Cluster, name: str, namespace: str) -> None:

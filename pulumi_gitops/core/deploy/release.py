@@ -211,6 +211,10 @@ def _target(record: Record, number: int) -> Revision:
             raise RevisionNotFoundError(f"{name} has no revision {number}", hint=f"It has {listed}.")
         return found
     latest = record.latest
+    if latest is not None and latest.status != records.DEPLOYED:
+        begun = record.revision(latest.rolled_back_to)
+        if begun is not None:
+            return begun  # a rollback that was interrupted goes on
     earlier = [r for r in record.revisions[:-1] if r.status == records.DEPLOYED]
     if latest is not None:
         earlier = [r for r in earlier if r.digest != latest.digest] or earlier

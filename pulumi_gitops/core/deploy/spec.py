@@ -7,10 +7,10 @@ import enum
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..errors import InputError
 from ..objects import KubeObject
+from .wait_for import WaitFor
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
@@ -162,7 +162,7 @@ class ReleaseSpec:
     wait: bool = True
     wait_timeout: float = 300.0
     stall_timeout: float = 0.0
-    wait_for: Sequence[Any] = ()
+    wait_for: Sequence[WaitFor] = ()
     force_conflicts: ForceConflicts = ForceConflicts.OWN_FIELDS
     ownership: Ownership = Ownership.ADOPT_IF_UNOWNED
     ignore_fields: Sequence[str] = ()

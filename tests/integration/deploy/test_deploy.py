@@ -4,10 +4,6 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
-import threading
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +22,6 @@ from pulumi_gitops.core.errors import (
     ConflictError,
     EmptySetError,
     ForbiddenError,
-    GitOpsError,
     InputError,
     InvalidObjectError,
     NotReadyError,
@@ -262,58 +257,3 @@ def test_secrets_are_in_no_change_diff_or_message(cluster, namespace):
             seen += [str(change), repr(change), str(change.as_dict()), str(change.diff())]
     assert "*** (after)" in "".join(seen)
     assert CANARY not in "".join(seen)
-
-
-BEFORE = """
-{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: '1'}}
----
-{apiVersion: v1, kind: ConfigMap, metadata: {name: b}, data: {x: '1'}}
----
-{apiVersion: v1, kind: ServiceAccount, metadata: {name: c}}
-"""
-AFTER = """
-{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {x: '2'}}
----
-{apiVersion: v1, kind: ConfigMap, metadata: {name: d}, data: {x: '1'}}
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("limit", [4, 8, 11, 13, 15, 17, 19])
-def test_a_run_that_is_killed_is_finished_by_the_next(sandbox, cluster, namespace, limit):
-    driver = [sys.executable, str(Path(__file__).parent / "kill_driver.py"), str(sandbox.kubeconfig), namespace]
-    subprocess.run([*driver, "1000", BEFORE], check=True, timeout=60)
-    killed = subprocess.run([*driver, str(limit), AFTER], check=False, timeout=60)
-    assert killed.returncode in (0, 9)
-    subprocess.run([*driver, "1000", AFTER], check=True, timeout=60)
-    state = read_release(cluster, "shop", namespace)
-    assert (state.status, state.drift) == ("deployed", {})
-    assert {item.ref.name for item in state.inventory} == {"a", "d"}
-    left = {obj["metadata"]["name"] for obj in cluster.list("v1", "ConfigMap", namespace=namespace)}
-    assert left - {"kube-root-ca.crt"} == {"a", "d"}
-    assert cluster.get(config_ref(namespace, "a"))["data"] == {"x": "2"}
-    assert cluster.find(ObjectRef("", "v1", "ServiceAccount", namespace, "c")) is None
-
-
-def test_two_runs_at_once_end_in_one_of_their_sets_and_lose_nothing(sandbox, cluster, namespace):
-    deploy(cluster, spec(namespace, config()))
-    outcomes: list[object] = []
-
-    def run(color: str) -> None:
-        with connect(ConnectionOptions(kubeconfig=str(sandbox.kubeconfig))) as own:
-            try:
-                outcomes.append(deploy(own, spec(namespace, config(color=color), config(color))))
-            except GitOpsError as error:
-                outcomes.append(error)
-
-    threads = [threading.Thread(target=run, args=(color,)) for color in ("red", "green")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    errors = [outcome for outcome in outcomes if isinstance(outcome, GitOpsError)]
-    assert len(errors) < 2
-    assert all("another run" in str(error) or "changed meanwhile" in str(error) for error in errors)
-    final = deploy(cluster, spec(namespace, config(color="red"), config("red")))
-    assert {item.ref.name for item in final.inventory} == {"web", "red"}
-    assert cluster.find(config_ref(namespace, "green")) is None
