@@ -18,6 +18,9 @@ from .watching import Event, Follower
 
 FIELD_MANAGER = "pulumi-gitops"
 _PAGE = 500
+# A log is read for an error message: little of it, and not for long.
+_LOG_BYTES = 32768
+_LOG_SECONDS = 10.0
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
@@ -282,6 +285,32 @@ class Cluster:
             time.monotonic() + timeout,
             stop,
         ).events()
+
+    def logs(self, namespace: str, pod: str, container: str, *, previous: bool = False, tail_lines: int = 10) -> str:
+        """Return the last lines that a container wrote, as they are: redact them before anybody reads them.
+
+        Args:
+            namespace: Namespace.
+            pod: Pod.
+            container: Container.
+            previous: Those of the container before its last restart.
+            tail_lines: How many.
+
+        Raises:
+            ApiError: There is no such log, or the node does not answer.
+        """
+        return self.transport.text(
+            self._path(ObjectRef("", "v1", "Pod", namespace, pod), "log"),
+            doing=f"read the log of pod {namespace}/{pod}",
+            query={
+                "container": container,
+                "previous": "true" if previous else "",
+                "tailLines": str(tail_lines),
+                "limitBytes": str(_LOG_BYTES),
+            },
+            read_timeout=_LOG_SECONDS,
+            limit=_LOG_BYTES,
+        )
 
     def _path(self, ref: ObjectRef, subresource: str = "") -> str:
         resource = self.resource(ref.api_version, ref.kind)

@@ -25,6 +25,8 @@ from .statuses import ILL_TYPED, error_for
 POOL_SIZE = 16
 _CONNECT_SECONDS = 10.0
 _ATTEMPTS = 6
+# A server that answered before and is away now is being restarted or replaced: about a minute is worth waiting.
+_ATTEMPTS_WHEN_KNOWN = 13
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 # PATCH is safe to repeat: server-side apply is idempotent, and our JSON patches test what they change.
@@ -40,6 +42,7 @@ class Transport:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.requests = 0
+        self._answered = False
         self._warned: set[str] = set()
         self._lock = threading.Lock()
         options: dict[str, Any] = {"maxsize": POOL_SIZE, "block": False, "retries": False}
@@ -101,16 +104,18 @@ class Transport:
             ClusterUnreachableError: No answer in spite of retries.
         """
         data = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-        for attempt in range(1, _ATTEMPTS + 1):
-            last = attempt == _ATTEMPTS
+        for attempt in range(1, _ATTEMPTS_WHEN_KNOWN + 1):
+            last = attempt >= _ATTEMPTS
             try:
                 response = self._send(method, path, query, data, content_type, accept)
                 answer = response.data
             except HTTPError as error:
-                if last or not _may_repeat(method, error):
+                given_up = attempt == _ATTEMPTS_WHEN_KNOWN if self._answered else last
+                if given_up or not _may_repeat(method, error):
                     raise self._unreachable(doing, error) from error
                 time.sleep(_pause(attempt))
                 continue
+            self._answered = True
             status = response.status
             self._note_warnings(response)
             if status < 400:
@@ -137,6 +142,32 @@ class Transport:
         except HTTPError as error:
             raise self._unreachable(doing, error) from error
         return response
+
+    def text(self, path: str, *, doing: str, query: Mapping[str, str], read_timeout: float, limit: int) -> str:
+        """Return the start of a text answer (a pod's log). Tried once: what it is for has to do without as well.
+
+        Args:
+            path: Absolute path.
+            doing: What this is for, in error messages.
+            query: Query parameters; empty values are left out.
+            read_timeout: Seconds to wait for the server.
+            limit: Bytes to read at most.
+
+        Raises:
+            ApiError: The API server refused.
+            ClusterUnreachableError: No answer.
+        """
+        try:
+            response = self._send("GET", path, query, None, "", "*/*", read_timeout)
+            try:
+                data = response.read(limit)
+            finally:
+                response.close()
+        except HTTPError as error:
+            raise self._unreachable(doing, error) from error
+        if response.status >= 400:
+            raise error_for(response.status, data, doing=doing, origin=self.endpoint.origin)
+        return data.decode("utf-8", "replace")
 
     def _send(
         self,
