@@ -1,51 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait until a whole set of objects is ready: one watch per kind and namespace, no polling."""
+"""Wait until a whole set of objects is ready: few watches, no polling, and an early end when it can not get ready.
+
+What is seen is taken in the order in which it comes. An object has failed when its own state says so; when it or a pod
+of its newest revision is in trouble for longer than that trouble usually lasts (:mod:`.pods`); or when the API server
+keeps refusing its pods. Before the set counts as ready everything is read once more.
+"""
 
 from __future__ import annotations
 
+import json
 import queue
-import threading
+import re
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from ..cluster import DELETED, Cluster
-from ..errors import GitOpsError, NotFoundError, NotReadyError
-from ..objects import KubeObject, ObjectRef
-from .diagnosis import diagnose
+from ..cluster import Cluster
+from ..errors import GitOpsError, NotReadyError
+from ..objects import KubeObject, ObjectRef, uid_of
 from .model import Progress, ProgressCallback
+from .not_ready import Unready, not_ready
 from .parallel import each
+from .pods import UNSCHEDULABLE
+from .podwatch import SAID_BY_EVENTS, SHORT, WORKLOADS, Pods, Workload, event_trouble
 from .readiness import Readiness, State, may_change_by_itself, readiness
+from .states import Trouble, failed, mapping, progressing
+from .targets import ObjectStatus, Target, all_ready, expressions_for, with_expressions
+from .timers import Timers
+from .wait_for import WaitFor
+from .watches import EVENT, POD, Group, News, Watches, grouped
 
-_REPORTED = 20
+__all__ = ["ObjectStatus", "Target", "all_ready", "expressions_for", "wait_ready"]
 
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """An object to wait for, in at least this generation."""
-
-    ref: ObjectRef
-    generation: int = 0
-
-    @classmethod
-    def of(cls, obj: KubeObject) -> Target:
-        """Return the target for an object as applied."""
-        return cls(ObjectRef.of(obj), int((obj.get("metadata") or {}).get("generation") or 0))
-
-
-@dataclass(frozen=True, slots=True)
-class _News:
-    """What a watcher thread saw: an object (None when it was deleted), or why it gave up."""
-
-    ref: ObjectRef | None
-    obj: KubeObject | None = None
-    error: GitOpsError | None = None
-
-
-def all_ready(objects: Iterable[KubeObject]) -> bool:
-    """Tell whether objects that were read right now are all ready."""
-    return all(readiness(obj).ready for obj in objects)
+# Most rollouts of a few pods are through by then, and need nobody who looks at their pods.
+_PODS_AFTER_SECONDS = 1.0
+# An operator or another run may put back what was deleted.
+_GONE_SECONDS = 10.0
+# A pod is in trouble, but its workload is ready: what was ready may be so no longer.
+_AGAIN_SECONDS = 5.0
+# Events and objects come through different watches: one refusal may be older than the state that is known. Controllers
+# try again after 1 s at the latest, then in growing steps.
+_REPEAT_SECONDS = 1.0
+_LONGEST_SLEEP = 3600.0
+# Controllers write these at every round, though nothing happened.
+_TIMES = re.compile(r'"\d{4}-\d\d-\d\dT[^"]{1,40}"')
 
 
 def wait_ready(
@@ -55,7 +53,10 @@ def wait_ready(
     timeout: float,
     progress: ProgressCallback,
     label_selector: str = "",
-) -> None:
+    wait_for: Sequence[WaitFor] = (),
+    stall_timeout: float = 0.0,
+    strict_lb: bool = False,
+) -> tuple[ObjectStatus, ...]:
     """Wait until every target is ready; give up at the first one that failed.
 
     Args:
@@ -64,138 +65,324 @@ def wait_ready(
         timeout: Seconds.
         progress: Called when an object changes state.
         label_selector: Selects the targets (they may be among others); "" watches whole kinds.
+        wait_for: What has to hold for some of them, in place of the rule of their kind (:func:`expressions_for`).
+        stall_timeout: Seconds that nothing may happen to any of them; 0 for no such limit.
+        strict_lb: LoadBalancer Services and Ingresses are ready only with an address.
+
+    Returns:
+        The end state of each target, in their order.
 
     Raises:
         NotReadyError: An object failed, or time ran out. The message says for each object that is not ready why, with
-            its last events and waiting containers; ``details["objects"]`` has the same.
+            its last events, waiting containers and log lines; ``details["objects"]`` has the same.
+        InputError: An expression applies to no object, or it is not clear to which.
         ApiError: The watch was refused.
     """
-    moving = [target for target in targets if may_change_by_itself(target.ref)]
+    awaited = with_expressions(targets, wait_for)
+    moving = [
+        target
+        for target in awaited
+        if not target.skip and (target.wait_for or may_change_by_itself(target.ref, strict_lb=strict_lb))
+    ]
+    found: dict[str, ObjectStatus] = {}
     if moving:
-        _Wait(cluster, moving, label_selector, progress).run(timeout)
+        found = _Wait(cluster, moving, label_selector, progress, timeout, stall_timeout, strict_lb=strict_lb).run()
+    return tuple(
+        found.get(target.ref.key) or ObjectStatus(target.ref, State.CURRENT, "SkipAwait" if target.skip else "")
+        for target in awaited
+    )
+
+
+_UNSEEN = progressing("Pending", "not seen yet")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A target and what is known of it."""
+
+    target: Target
+    state: Readiness = _UNSEEN
+    seconds: float = 0.0
+    workload: Workload | None = None
+    refusal: Trouble | None = None
+    refused_since: float = 0.0
+    refused_again: bool = False
+    finishes: bool = False
+    gone: bool = False
+    status: int = 0
 
 
 class _Wait:
     def __init__(
-        self, cluster: Cluster, targets: Sequence[Target], label_selector: str, progress: ProgressCallback
+        self,
+        cluster: Cluster,
+        targets: Sequence[Target],
+        label_selector: str,
+        progress: ProgressCallback,
+        timeout: float,
+        stall_timeout: float,
+        *,
+        strict_lb: bool,
     ) -> None:
         self._cluster = cluster
-        self._targets = {target.ref.key: target for target in targets}
         self._selector = label_selector
         self._progress = progress
-        self._news: queue.Queue[_News] = queue.Queue()
-        self._stop = threading.Event()
-        self._states = {key: Readiness(State.IN_PROGRESS, "Pending", "not seen yet") for key in self._targets}
-        self._objects: dict[str, KubeObject] = {}
+        self._timeout = timeout
+        self._stall_timeout = max(stall_timeout, 0.0)
+        self._strict_lb = strict_lb
+        self._entries = {target.ref.key: _Entry(target) for target in targets}
+        self._pending = set(self._entries)
+        self._failed: set[str] = set()
+        self._groups = grouped([target.ref for target in targets], label_selector)
+        self._watches = Watches(cluster, timeout)
+        self._timers = Timers()
+        self._pods = Pods(cluster)
+        self._by_uid: dict[str, _Entry] = {}
+        self._followed: set[str] = set()
+        self._late_classes: dict[str, bool] = {}
+        self._started = self._moved = time.monotonic()
 
-    def run(self, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
-        groups: dict[tuple[str, str, str], list[ObjectRef]] = defaultdict(list)
-        for target in self._targets.values():
-            groups[target.ref.api_version, target.ref.kind, target.ref.namespace].append(target.ref)
-        for refs in groups.values():
-            threading.Thread(target=self._follow, args=(refs, timeout), daemon=True, name="gitops-wait").start()
+    def run(self) -> dict[str, ObjectStatus]:
+        deadline = self._started + self._timeout
+        self._watches.follow(self._groups)
         try:
             while True:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise self._not_ready(f"not ready after {timeout:g} s")
-                try:
-                    self._take(self._news.get(timeout=min(left, 1.0)))
-                except queue.Empty:
-                    continue
-                while not self._news.empty():
-                    self._take(self._news.get_nowait())
-                if any(state.state is State.FAILED for state in self._states.values()):
+                now = time.monotonic()
+                for key in self._timers.due(now):
+                    self._expired(key, now)
+                if self._failed:
                     raise self._not_ready("failed")
-                if self._all_ready() and self._confirmed():
-                    return
+                if not self._pending and self._confirmed():
+                    return {key: self._status(entry) for key, entry in self._entries.items()}
+                if now >= deadline:
+                    raise self._not_ready(f"not ready after {self._timeout:g} s")
+                stalled = self._moved + self._stall_timeout if self._stall_timeout else deadline
+                if now >= stalled:
+                    raise self._not_ready(f"not ready, and nothing has happened for {self._stall_timeout:g} s")
+                self._take_news(min(deadline, stalled, self._timers.next() or deadline) - now)
         finally:
-            self._stop.set()
+            self._watches.stop()
 
-    def _follow(self, refs: list[ObjectRef], timeout: float) -> None:
-        first = refs[0]
-        name = f"metadata.name={first.name}" if len(refs) == 1 else ""
+    @staticmethod
+    def _status(entry: _Entry) -> ObjectStatus:
+        state = entry.state
+        return ObjectStatus(entry.target.ref, state.state, state.reason, state.message, round(entry.seconds, 3))
+
+    # --- what comes in -----------------------------------------------------------------------------------------------
+
+    def _take_news(self, seconds: float) -> None:
+        news = self._watches.news
         try:
-            for event in self._cluster.watch(
-                first.api_version,
-                first.kind,
-                namespace=first.namespace,
-                label_selector="" if name else self._selector,
-                field_selector=name,
-                timeout=timeout,
-                stop=self._stop,
-            ):
-                ref = ObjectRef.of(event.object)
-                self._news.put(_News(ref, None if event.type == DELETED else event.object))
-        except GitOpsError as error:
-            self._news.put(_News(None, error=error))
+            self._take(news.get(timeout=min(max(seconds, 0.0), _LONGEST_SLEEP)))
+        except queue.Empty:
+            return
+        for _ in range(news.qsize()):
+            self._take(news.get_nowait())
 
-    def _take(self, news: _News) -> None:
+    def _take(self, news: News) -> None:
         if news.error is not None:
             raise news.error
-        if news.ref is None or news.ref.key not in self._targets:
-            return
-        key = news.ref.key
-        if news.obj is None:
+        if news.source == POD:
+            self._take_pod(news)
+        elif news.source == EVENT:
+            self._take_event(news)
+        elif news.ref is not None and news.ref.key in self._entries:
+            entry = self._entries[news.ref.key]
+            if news.gone or news.obj is None:
+                self._take_gone(entry)
+            else:
+                self._take_object(entry, news.obj)
+
+    def _take_object(self, entry: _Entry, obj: KubeObject) -> None:
+        ref = entry.target.ref
+        entry.gone = False
+        entry.finishes = mapping(obj.get("spec")).get("ttlSecondsAfterFinished") is not None
+        if ref.group_kind in WORKLOADS:
+            entry.workload = Workload.of(obj)
+            self._by_uid[entry.workload.uid] = entry
+        if self._stall_timeout:
+            status = hash(_TIMES.sub("", json.dumps(obj.get("status"), sort_keys=True)))
+            if status != entry.status:
+                entry.status = status
+                self._moved = time.monotonic()
+        self._set(entry, self._judge(entry.target, obj))
+
+    def _judge(self, target: Target, obj: KubeObject) -> Readiness:
+        if target.uid and uid_of(obj) != target.uid:
+            return failed("Replaced", "another object of this name has taken its place")
+        late = target.ref.group_kind == "PersistentVolumeClaim" and self._binds_late(obj)
+        return readiness(
+            obj,
+            generation=target.generation,
+            wait_for=target.wait_for,
+            strict_lb=self._strict_lb,
+            late_binding=late,
+        )
+
+    def _binds_late(self, claim: KubeObject) -> bool:
+        if mapping(claim.get("status")).get("phase") not in (None, "Pending"):
+            return False
+        name = str(mapping(claim.get("spec")).get("storageClassName") or "")
+        if name and name not in self._late_classes:
+            try:
+                found = self._cluster.find(ObjectRef("storage.k8s.io", "v1", "StorageClass", "", name))
+            except GitOpsError:
+                found = None  # no right to read it: the claim is awaited like any other
+            self._late_classes[name] = mapping(found).get("volumeBindingMode") == "WaitForFirstConsumer"
+        return self._late_classes.get(name, False)
+
+    def _take_gone(self, entry: _Entry) -> None:
+        entry.gone, entry.workload = True, None
+        if entry.finishes:
             # The cluster removes a finished Job with a time to live: that is success (fluxcd/pkg/ssa, JobsWithTTL).
-            last = self._objects.get(key) or {}
-            finished = (last.get("spec") or {}).get("ttlSecondsAfterFinished") is not None
-            self._set(
-                key, Readiness(State.CURRENT if finished else State.NOT_FOUND, "Deleted", "it was deleted meanwhile")
-            )
+            self._set(entry, Readiness(State.CURRENT, "Deleted", "it was deleted after it had finished"))
             return
-        self._objects[key] = news.obj
-        self._set(key, readiness(news.obj, generation=self._targets[key].generation))
+        live = self._cluster.find(entry.target.ref) if self._selector else None
+        if live is not None and uid_of(live) == entry.target.uid:
+            message = f"somebody took the label {self._selector} away"
+            self._set(entry, progressing("LabelRemoved", message, Trouble("gone", 0.0, "LabelRemoved", message)))
+            return
+        message = "it was deleted meanwhile"
+        trouble = Trouble("gone", _GONE_SECONDS, "Deleted", message)
+        self._set(entry, Readiness(State.NOT_FOUND, "Deleted", message, trouble))
 
-    def _set(self, key: str, state: Readiness) -> None:
-        if self._states[key] == state:
+    def _take_pod(self, news: News) -> None:
+        if news.obj is None:
             return
-        self._states[key] = state
-        ref = self._targets[key].ref
-        done = sum(1 for s in self._states.values() if s.ready)
+        before, record = self._pods.take(news.obj, gone=news.gone)
+        if before is None or record is None or before.phase != record.phase:
+            self._moved = time.monotonic()
+        known = before.trouble if before else None
+        trouble = record.trouble if record else None
+        key = ("pod", uid_of(news.obj))
+        if trouble is None or known is None or known.topic != trouble.topic:
+            self._timers.cancel(key)
+        if trouble is not None:
+            self._timers.start(key, time.monotonic() + trouble.grace)
+
+    def _take_event(self, news: News) -> None:
+        involved = mapping(mapping(news.obj).get("involvedObject"))
+        entry = self._by_uid.get(str(involved.get("uid")))
+        if news.obj is None or news.gone or entry is None or entry.workload is None or entry.state.reason not in SHORT:
+            return
+        trouble = event_trouble(news.obj, entry.workload, entry.state)
+        if trouble is None:
+            return
+        now = time.monotonic()
+        if entry.refusal is None:
+            entry.refusal, entry.refused_since, entry.refused_again = trouble, now, False
+            self._timers.start(("event", entry.target.ref.key), now + trouble.grace)
+        elif now - entry.refused_since >= _REPEAT_SECONDS:
+            entry.refusal, entry.refused_again = trouble, True
+
+    # --- what follows from it ----------------------------------------------------------------------------------------
+
+    def _set(self, entry: _Entry, state: Readiness) -> None:
+        before, key = entry.state, entry.target.ref.key
+        entry.state = state
+        if state.ready:
+            self._pending.discard(key)
+        else:
+            self._pending.add(key)
+        if state.state is State.FAILED:
+            self._failed.add(key)
+        else:
+            self._failed.discard(key)
+        if state.trouble is None or before.trouble is None or state.trouble.topic != before.trouble.topic:
+            self._timers.cancel(("object", key))
+        if state.trouble is not None:
+            self._timers.start(("object", key), time.monotonic() + state.trouble.grace)
+        namespace = entry.target.ref.namespace
+        if not state.ready and entry.workload is not None and namespace not in self._followed:
+            self._timers.start(("pods", namespace), time.monotonic() + _PODS_AFTER_SECONDS)
+        if (state.state, state.reason, state.message) != (before.state, before.reason, before.message):
+            self._tell(entry)
+
+    def _tell(self, entry: _Entry) -> None:
+        key, state, ref = entry.target.ref.key, entry.state, entry.target.ref
+        self._moved = time.monotonic()
+        # How many pods there are has changed, or something else: they are no longer refused all the time.
+        entry.refusal = None
+        self._timers.cancel(("event", key))
+        if state.ready:
+            entry.seconds = self._moved - self._started
+        done = len(self._entries) - len(self._pending)
         message = f"{ref}: ready" if state.ready else f"{ref}: {state}"
-        self._progress(Progress("wait", message, done, len(self._states), ref))
+        self._progress(Progress("wait", message, done, len(self._entries), ref))
 
-    def _all_ready(self) -> bool:
-        return all(state.ready for state in self._states.values())
+    def _expired(self, key: Hashable, now: float) -> None:
+        """Act on a timer: a grace is over, or pods are to be looked at."""
+        assert isinstance(key, tuple)
+        what, name = key
+        if what == "pods":
+            self._follow_pods(name)
+        elif what == "pod":
+            self._pod_expired(name, now)
+        elif what == "event":
+            entry = self._entries[name]
+            if entry.refusal is None:
+                return
+            if entry.refused_again:
+                self._set(entry, failed(entry.refusal.reason, entry.refusal.message))
+            else:
+                self._timers.start(key, now + entry.refusal.grace)
+        else:
+            entry = self._entries[name]
+            trouble = entry.state.trouble
+            if trouble is None:
+                return
+            if trouble.topic == UNSCHEDULABLE and self._pods.node_comes(entry.target.ref, entry.target.uid):
+                self._timers.start(key, now + trouble.grace)
+                return
+            self._set(entry, failed(trouble.reason, trouble.message))
+
+    def _pod_expired(self, uid: str, now: float) -> None:
+        record = self._pods.get(uid)
+        entry = self._entries.get(record.family) if record else None
+        if record is None or entry is None:
+            return
+        if entry.state.ready or entry.workload is None:
+            self._timers.start(("pod", uid), now + _AGAIN_SECONDS)
+            return
+        verdict = self._pods.verdict(record, entry.workload)
+        if isinstance(verdict, Readiness):
+            self._set(entry, verdict)
+        elif verdict is not None:
+            self._timers.start(("pod", uid), now + verdict)
+
+    def _follow_pods(self, namespace: str) -> None:
+        there = [entry for entry in self._entries.values() if entry.target.ref.namespace == namespace]
+        workloads = [entry.workload for entry in there if entry.workload is not None]
+        if namespace in self._followed or not any(not e.state.ready for e in there if e.workload is not None):
+            return
+        self._followed.add(namespace)
+        selector = workloads[0].selector if len(workloads) == 1 else ""
+        self._watches.follow_beside(POD, Group("v1", "Pod", namespace, label_selector=selector))
+        if any(workload.ref.group_kind in SAID_BY_EVENTS for workload in workloads):
+            refusals = "reason=FailedCreate,type=Warning"
+            self._watches.follow_beside(EVENT, Group("v1", "Event", namespace, field_selector=refusals))
+
+    # --- the end -----------------------------------------------------------------------------------------------------
 
     def _confirmed(self) -> bool:
         """Read everything once more: a state that passed by for a moment does not count."""
-        targets = list(self._targets.values())
-        for target, found in zip(targets, each(lambda t: self._cluster.get(t.ref), targets), strict=True):
-            if isinstance(found, NotFoundError):
-                continue  # its deletion was judged when it was seen
-            if isinstance(found, GitOpsError):
-                raise found
-            self._take(_News(target.ref, found))
-        return self._all_ready()
+
+        def read(group: Group) -> dict[str, Readiness]:
+            objects = ((ObjectRef.of(obj).key, obj) for obj in group.read(self._cluster))
+            return {key: self._judge(self._entries[key].target, obj) for key, obj in objects if key in self._entries}
+
+        found: dict[str, Readiness] = {}
+        for answer in each(read, self._groups):
+            if isinstance(answer, GitOpsError):
+                raise answer
+            found |= answer
+        for key, entry in self._entries.items():
+            if key in found:
+                self._set(entry, found[key])
+            elif not entry.gone:
+                self._take_gone(entry)
+        return not self._pending and not self._failed
 
     def _not_ready(self, what: str) -> NotReadyError:
-        waiting = [(key, state) for key, state in sorted(self._states.items()) if not state.ready]
-        failed = [(key, state) for key, state in waiting if state.state is State.FAILED]
-        reported = [*failed, *(entry for entry in waiting if entry not in failed)][:_REPORTED]
-        lines, details = [], []
-        for key, state in reported:
-            ref = self._targets[key].ref
-            findings = diagnose(self._cluster, self._objects.get(key), ref)
-            lines += [f"- {ref}: {state}", *(f"    {finding}" for finding in findings)]
-            details.append(
-                {
-                    "object": str(ref),
-                    "kind": ref.kind,
-                    "namespace": ref.namespace,
-                    "name": ref.name,
-                    "state": str(state.state),
-                    "reason": state.reason,
-                    "message": state.message,
-                    "findings": findings,
-                }
-            )
-        if len(waiting) > len(reported):
-            lines.append(f"- and {len(waiting) - len(reported)} more")
-        return NotReadyError(
-            f"{len(waiting)} of {len(self._states)} objects {what}:\n" + "\n".join(lines),
-            hint="Correct the cause and run again; what was applied stays in place until then.",
-            details={"objects": details},
-        )
+        unready = [Unready(self._entries[key].target.ref, self._entries[key].state) for key in sorted(self._pending)]
+        return not_ready(self._cluster, unready, what=what, total=len(self._entries))
