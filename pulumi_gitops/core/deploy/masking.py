@@ -2,28 +2,43 @@
 """Bring objects into the form in which they may be shown: without server noise, without secrets.
 
 Masked are the values of Secrets, and in every object texts whose name says that they are secret: environment variables
-and fields called ``password``, ``DB_TOKEN``, ``apiKey`` and the like.
+and fields called ``password``, ``DB_TOKEN``, ``apiKey`` and the like. Credentials that are known, or have the shape of
+one, are replaced inside any text.
 """
 
 from __future__ import annotations
 
 import copy
+import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import redact
 from ..objects import KubeObject
+from .diff import item_identity, item_keys
 from .prepare import PART_OF_LABEL, is_secret
 
-_BEFORE, _AFTER = f"{redact.MASK} (before)", f"{redact.MASK} (after)"
+_BEFORE, _AFTER = " (before)", " (after)"
 # What the server adds; of no interest to a reader and different at every write.
 _NOISE = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_SENSITIVE = re.compile(r"(?i)(pass(word|wd|phrase)|token|secret|api_?key|access_?key|private_?key|credentials)\Z")
+_SENSITIVE = re.compile(
+    r"(?i)(pass(word|wd|phrase)|pwd|token|secret|(api|access|private)[-_.]?key|secret[-_.]key|credentials)\Z"
+)
+_ABSENT: Any = object()
 
-Place = tuple[str | int, ...]
-"""Keys and indexes from the object down to a value."""
+
+class _Hide(enum.Enum):
+    """What is masked in a part of an object."""
+
+    NAMED = enum.auto()
+    """Texts whose name says that they are secret."""
+    TEXTS = enum.auto()
+    """The text, or each text of the list, that stands here: its name says so."""
+    ALL = enum.auto()
+    KNOWN = enum.auto()
+    """Nothing but known credentials."""
 
 
 def shown(obj: KubeObject | None) -> KubeObject | None:
@@ -33,53 +48,104 @@ def shown(obj: KubeObject | None) -> KubeObject | None:
 
 def shown_pair(before: KubeObject | None, after: KubeObject | None) -> tuple[KubeObject | None, KubeObject | None]:
     """Return both without server noise; secrets become ``***``, changed ones ``*** (before)`` and ``*** (after)``."""
-    old, new = _clean(before), _clean(after)
-    olds, news = _values(old), _values(new)
-    for place in {**olds, **news}:
-        changed = place in olds and place in news and olds[place] != news[place]
-        if old is not None and place in olds:
-            _put(old, place, _BEFORE if changed else redact.MASK)
-        if new is not None and place in news:
-            _put(new, place, _AFTER if changed else redact.MASK)
-    return old, new
+    old = _ABSENT if before is None else _clean(before)
+    new = _ABSENT if after is None else _clean(after)
+    # Most objects hold nothing known: then one look at all of their texts spares a look at each.
+    texts = "\0".join([*_texts(old), *_texts(new)])
+    masker = _Masker(redact.redact if redact.redact(texts) != texts else str)
+    one, two = masker.pair(old, new, _Hide.NAMED)
+    return (None if before is None else one), (None if after is None else two)
 
 
-def _values(obj: KubeObject | None) -> dict[Place, Any]:
-    """Return place -> value of what has to be masked."""
-    if obj is None:
-        return {}
-    found = dict(_sensitive(obj, ()))
-    if is_secret(obj):
-        for part in ("data", "stringData"):
-            if isinstance(obj.get(part), dict):
-                found.update({(part, key): value for key, value in obj[part].items()})
-    return found
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for below in value.values() if isinstance(value, dict) else value:
+            yield from _texts(below)
 
 
-def _sensitive(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
-    if isinstance(value, dict):
-        name, text = value.get("name"), value.get("value")
-        if isinstance(name, str) and isinstance(text, str) and text and _SENSITIVE.search(name):
-            yield (*place, "value"), text
-        for key, below in value.items():
-            if isinstance(below, str) and below and place != ("metadata",) and _SENSITIVE.search(str(key)):
-                yield (*place, key), below
-            elif key not in ("labels", "annotations"):
-                yield from _sensitive(below, (*place, key))
-    elif isinstance(value, list):
-        for index, below in enumerate(value):
-            yield from _sensitive(below, (*place, index))
+class _Masker:
+    """Walks two versions of an object side by side, items of lists matched by what identifies them.
+
+    Args:
+        redacted: Replaces known credentials in a text.
+    """
+
+    def __init__(self, redacted: Callable[[str], str]) -> None:
+        self._redacted = redacted
+
+    def pair(self, old: Any, new: Any, hide: _Hide) -> tuple[Any, Any]:
+        """Return masked copies of both; a side that does not exist is _ABSENT and stays so."""
+        if old is not _ABSENT and new is not _ABSENT and _shape(old) is not _shape(new):
+            return self.pair(old, _ABSENT, hide)[0], self.pair(_ABSENT, new, hide)[1]
+        shape = _shape(new if old is _ABSENT else old)
+        if shape is dict:
+            return self._maps(old, new, _Hide.NAMED if hide is _Hide.TEXTS else hide)
+        return self._lists(old, new, hide) if shape is list else self._values(old, new, hide)
+
+    def _maps(self, old: Any, new: Any, hide: _Hide) -> tuple[Any, Any]:
+        sides = [side for side in (old, new) if side is not _ABSENT]
+        results: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+        for key in {**sides[0], **sides[-1]}:
+            found = [_ABSENT if side is _ABSENT else side.get(key, _ABSENT) for side in (old, new)]
+            masked = self.pair(found[0], found[1], _inside(key, sides, hide))
+            for result, value in zip(results, masked, strict=True):
+                if value is not _ABSENT:
+                    result[key] = value
+        return _where_present(old, results[0]), _where_present(new, results[1])
+
+    def _lists(self, old: Any, new: Any, hide: _Hide) -> tuple[Any, Any]:
+        sides = [side for side in (old, new) if side is not _ABSENT]
+        keys = item_keys(*sides)
+
+        def places(items: list[Any]) -> list[str | int]:
+            return [item_identity(item, keys) for item in items] if keys else list(range(len(items)))
+
+        olds, news = (dict(zip(places(side), side, strict=True)) if side is not _ABSENT else {} for side in (old, new))
+        masked = {
+            place: self.pair(olds.get(place, _ABSENT), news.get(place, _ABSENT), hide) for place in {**olds, **news}
+        }
+        return (
+            _where_present(old, [masked[place][0] for place in olds]),
+            _where_present(new, [masked[place][1] for place in news]),
+        )
+
+    def _values(self, old: Any, new: Any, hide: _Hide) -> tuple[Any, Any]:
+        one, two = self._value(old, hide), self._value(new, hide)
+        if isinstance(one, str) and isinstance(two, str) and one == two and (type(old) is not type(new) or old != new):
+            return one + _BEFORE, two + _AFTER
+        return one, two
+
+    def _value(self, value: Any, hide: _Hide) -> Any:
+        if value is _ABSENT:
+            return value
+        if hide is _Hide.ALL or (hide is _Hide.TEXTS and value and type(value) in (str, int, float)):
+            return redact.MASK
+        return self._redacted(value) if isinstance(value, str) else value
 
 
-def _put(obj: Any, place: Place, text: str) -> None:
-    for step in place[:-1]:
-        obj = obj[step]
-    obj[place[-1]] = text
+def _shape(value: Any) -> type[Any]:
+    return type(value) if isinstance(value, dict | list) else str
 
 
-def _clean(obj: KubeObject | None) -> KubeObject | None:
-    if obj is None:
-        return None
+def _where_present(side: Any, result: Any) -> Any:
+    return _ABSENT if side is _ABSENT else result
+
+
+def _inside(key: str, holders: list[KubeObject], hide: _Hide) -> _Hide:
+    """Return what is masked at a key of a map that is given in one or two versions."""
+    if hide is not _Hide.NAMED:
+        return hide
+    if key in ("labels", "annotations"):
+        return _Hide.KNOWN
+    if key in ("data", "stringData") and any(is_secret(holder) for holder in holders):
+        return _Hide.ALL
+    names = [str(holder.get("name")) for holder in holders] if key == "value" else []
+    return _Hide.TEXTS if any(map(_SENSITIVE.search, [str(key), *names])) else _Hide.NAMED
+
+
+def _clean(obj: KubeObject) -> KubeObject:
     result = copy.deepcopy({k: v for k, v in obj.items() if k != "status"})
     metadata = result.get("metadata")
     if isinstance(metadata, dict):
