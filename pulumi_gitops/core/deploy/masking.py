@@ -8,10 +8,10 @@ one, are replaced inside any text.
 
 from __future__ import annotations
 
-import copy
 import enum
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from .. import redact
@@ -142,19 +142,23 @@ def _inside(key: str, holders: list[KubeObject], hide: _Hide) -> _Hide:
     if key in ("data", "stringData") and any(is_secret(holder) for holder in holders):
         return _Hide.ALL
     names = [str(holder.get("name")) for holder in holders] if key == "value" else []
-    return _Hide.TEXTS if any(map(_SENSITIVE.search, [str(key), *names])) else _Hide.NAMED
+    return _Hide.TEXTS if any(map(_says_secret, [str(key), *names])) else _Hide.NAMED
+
+
+@lru_cache(maxsize=4096)
+def _says_secret(name: str) -> bool:
+    return _SENSITIVE.search(name) is not None
 
 
 def _clean(obj: KubeObject) -> KubeObject:
-    result = copy.deepcopy({k: v for k, v in obj.items() if k != "status"})
-    metadata = result.get("metadata")
-    if isinstance(metadata, dict):
-        for name in _NOISE:
-            metadata.pop(name, None)
-        for part, noisy in (("annotations", _LAST_APPLIED), ("labels", PART_OF_LABEL)):
-            values = metadata.get(part)
-            if isinstance(values, dict):
-                values.pop(noisy, None)
-                if not values:
-                    del metadata[part]
-    return result
+    """Return the object without server noise; what is left is shared with the original."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict):
+        return {k: v for k, v in obj.items() if k != "status"}
+    kept = {k: v for k, v in metadata.items() if k not in _NOISE}
+    for part, noisy in (("annotations", _LAST_APPLIED), ("labels", PART_OF_LABEL)):
+        if isinstance(kept.get(part), dict):
+            kept[part] = {k: v for k, v in kept[part].items() if k != noisy}
+            if not kept[part]:
+                del kept[part]
+    return {k: kept if k == "metadata" else v for k, v in obj.items() if k != "status"}
