@@ -18,6 +18,8 @@ CRASHES = 2
 CONFIG_SECONDS = 30.0
 # kstatus has the same. Pods that are ending and nodes that are being added prolong it (podwatch.py).
 UNSCHEDULABLE_SECONDS = 15.0
+# "pod has unbound immediate PersistentVolumeClaims": a disk of a cloud is made within half a minute, at times two.
+VOLUME_SECONDS = 120.0
 # The API server refuses pods: quota, policy, webhook. Controllers try again within milliseconds at first, so what
 # holds after this is no race with a ResourceQuota or a Role of the same set.
 REJECTED_SECONDS = 10.0
@@ -67,7 +69,8 @@ def trouble_of(view: View) -> Trouble | None:
     # With a nominated node the scheduler is making room for it.
     if unschedulable and not view.status.get("nominatedNodeName"):
         message = str(scheduled.get("message") or "")
-        return Trouble(UNSCHEDULABLE, UNSCHEDULABLE_SECONDS, "PodUnschedulable", message)
+        seconds = VOLUME_SECONDS if "PersistentVolumeClaim" in message else UNSCHEDULABLE_SECONDS
+        return Trouble(UNSCHEDULABLE, seconds, "PodUnschedulable", message)
     return None
 
 

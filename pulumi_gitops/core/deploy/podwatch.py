@@ -25,6 +25,8 @@ SAID_BY_EVENTS = frozenset({"apps/StatefulSet", "apps/DaemonSet", "batch/Job"})
 SHORT = frozenset({"LessReplicas", "LessCurrent", "JobNotStarted", "JobWithoutPods"})
 # Until a node is added: cloud providers need one to four minutes.
 SCALE_UP_SECONDS = 300.0
+# What did not count just now is judged again after this.
+_ASK_SECONDS = 5.0
 
 _REVISION = "deployment.kubernetes.io/revision"
 _TEMPLATE_HASH = "pod-template-hash"
@@ -112,6 +114,7 @@ class Pods:
         self._cluster = cluster
         self._records: dict[str, PodRecord] = {}
         self._revisions: dict[tuple[str, ...], str] = {}
+        self._nodes_asked: dict[str, float] = {}
 
     def get(self, uid: str) -> PodRecord | None:
         """Return a pod, None when it is gone."""
@@ -142,12 +145,16 @@ class Pods:
         if not workload.observed:
             return 1.0
         if not self._is_newest(record, workload):
-            return 5.0  # a rollback may make it the newest again
+            return _ASK_SECONDS  # a rollback may make it the newest again
         if trouble.topic == UNSCHEDULABLE:
             if any(other.ending and other.family == record.family for other in self._records.values()):
                 return 2.0  # pods of the workload that end make room
-            if time.monotonic() - record.since < SCALE_UP_SECONDS and self.node_comes(record.ref, record.uid):
-                return 5.0
+            now = time.monotonic()
+            if now < self._nodes_asked.get(record.family, 0.0) + _ASK_SECONDS:
+                return _ASK_SECONDS
+            if now - record.since < SCALE_UP_SECONDS and self.node_comes(record.ref, record.uid):
+                self._nodes_asked[record.family] = now
+                return _ASK_SECONDS
         return failed(trouble.reason, f"pod {record.ref.name}: {trouble.message}")
 
     def node_comes(self, ref: ObjectRef, uid: str) -> bool:

@@ -83,8 +83,8 @@ def all_ready(objects: Iterable[KubeObject], *, wait_for: Sequence[WaitFor] = ()
 def expressions_for(wait_for: Sequence[WaitFor], refs: Sequence[ObjectRef]) -> dict[str, tuple[WaitFor, ...]]:
     """Return which expressions apply to which objects (by key).
 
-    One that names no kind applies to all objects that can change by themselves, CRDs and Namespaces aside; they have
-    to be of one kind.
+    One that names no kind applies to all objects that can change by themselves, CRDs and Namespaces aside, and
+    Services and Ingresses only where nothing else can; they have to be of one kind.
 
     Raises:
         InputError: An expression applies to no object, or it is not clear to which.
@@ -94,6 +94,8 @@ def expressions_for(wait_for: Sequence[WaitFor], refs: Sequence[ObjectRef]) -> d
         meant = [ref for ref in refs if expression.applies_to(ref)]
         if not expression.kind:
             meant = [ref for ref in meant if may_change_by_itself(ref, strict_lb=True) and not _is_definition(ref)]
+            # Beside a workload a Service is rarely what is meant, alone it is.
+            meant = [ref for ref in meant if may_change_by_itself(ref)] or meant
         kinds = sorted({ref.kind for ref in meant})
         if not meant:
             some = ", ".join(str(ref) for ref in refs[:5]) or "nothing"

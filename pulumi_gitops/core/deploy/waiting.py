@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from ..cluster import Cluster
 from ..errors import GitOpsError, NotReadyError
 from ..objects import KubeObject, ObjectRef, uid_of
+from ..redact import redact
 from .model import Progress, ProgressCallback
 from .not_ready import Unready, not_ready
 from .parallel import each
@@ -166,7 +167,8 @@ class _Wait:
     @staticmethod
     def _status(entry: _Entry) -> ObjectStatus:
         state = entry.state
-        return ObjectStatus(entry.target.ref, state.state, state.reason, state.message, round(entry.seconds, 3))
+        message = redact(state.message)
+        return ObjectStatus(entry.target.ref, state.state, state.reason, message, round(entry.seconds, 3))
 
     # --- what comes in -----------------------------------------------------------------------------------------------
 
@@ -308,7 +310,7 @@ class _Wait:
             entry.seconds = self._moved - self._started
         done = len(self._entries) - len(self._pending)
         message = f"{ref}: ready" if state.ready else f"{ref}: {state}"
-        self._progress(Progress("wait", message, done, len(self._entries), ref))
+        self._progress(Progress("wait", redact(message), done, len(self._entries), ref))
 
     def _expired(self, key: Hashable, now: float) -> None:
         """Act on a timer: a grace is over, or pods are to be looked at."""
@@ -352,13 +354,14 @@ class _Wait:
 
     def _follow_pods(self, namespace: str) -> None:
         there = [entry for entry in self._entries.values() if entry.target.ref.namespace == namespace]
-        workloads = [entry.workload for entry in there if entry.workload is not None]
-        if namespace in self._followed or not any(not e.state.ready for e in there if e.workload is not None):
+        workloads = [entry for entry in there if entry.target.ref.group_kind in WORKLOADS]
+        seen = [entry.workload for entry in workloads if entry.workload is not None and not entry.state.ready]
+        if namespace in self._followed or not seen:
             return
         self._followed.add(namespace)
-        selector = workloads[0].selector if len(workloads) == 1 else ""
+        selector = seen[0].selector if len(workloads) == 1 else ""
         self._watches.follow_beside(POD, Group("v1", "Pod", namespace, label_selector=selector))
-        if any(workload.ref.group_kind in SAID_BY_EVENTS for workload in workloads):
+        if any(entry.target.ref.group_kind in SAID_BY_EVENTS for entry in workloads):
             refusals = "reason=FailedCreate,type=Warning"
             self._watches.follow_beside(EVENT, Group("v1", "Event", namespace, field_selector=refusals))
 

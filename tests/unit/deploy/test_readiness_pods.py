@@ -48,6 +48,8 @@ TROUBLES = [
     ("first crashes", pod(waiting("CrashLoopBackOff", restarts=1)), None, None),
     ("crash loop", pod(waiting("CrashLoopBackOff", restarts=2)), "CrashLoopBackOff", 0.0),
     ("no place", pod(conditions=[UNSCHEDULABLE]), "PodUnschedulable", 15.0),
+    ("its disk is being made", pod(conditions=[{
+        **UNSCHEDULABLE, "message": "pod has unbound immediate PersistentVolumeClaims"}]), "PodUnschedulable", 120.0),
     ("the scheduler makes room", pod(conditions=[UNSCHEDULABLE], nominatedNodeName="node-1"), None, None),
     ("held by a gate", pod(conditions=[GATED]), None, None),
 ]  # fmt: skip
@@ -215,6 +217,11 @@ def test_a_pod_without_a_place_waits_for_pods_that_end_and_for_a_node_that_comes
     assert isinstance(judged(FakeCluster(NEW), stuck, workload(**AT_2), ending), float)
     scaling = FakeCluster(NEW, event("FailedScheduling"), event("TriggeredScaleUp"))
     assert isinstance(judged(scaling, stuck, workload(**AT_2)), float)
+    several, before = Pods(scaling), scaling.requests
+    for number in range(9):
+        _, record = several.take(pod_of("web-new", conditions=[UNSCHEDULABLE], uid=str(number)), gone=False)
+        assert isinstance(several.verdict(record, workload(**AT_2)), float)
+    assert scaling.requests - before == 2  # one ReplicaSet and one list of events for all pods of a workload
     monkeypatch.setattr(podwatch, "SCALE_UP_SECONDS", 0.0)
     assert judged(scaling, stuck, workload(**AT_2)).reason == "PodUnschedulable"
 

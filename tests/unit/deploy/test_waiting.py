@@ -222,6 +222,22 @@ def test_it_ends_when_everything_is_ready_and_says_what_took_how_long(cluster):
     assert {entry[0] for entry in cluster.watched} == {"Deployment", "Database", "Pod"}
 
 
+def test_no_secret_is_told_or_returned(cluster):
+    redact.register("canary-4714-secret")
+    condition = {"type": "Ready", "status": "False", "message": "password canary-4714-secret is wrong"}
+    live = cluster.put(custom(conditions=[condition]))
+    waiter = Waiter(cluster, live)
+    waiter.until_told("password *** is wrong")
+    inactive = {**condition, "type": "ScalingActive", "reason": "FailedGetResourceMetric"}
+    scaler = made("HorizontalPodAutoscaler", "web", "autoscaling/v2", status={"conditions": [inactive]})
+    cluster.put(live, conditions=ready())
+    assert "canary" not in str(waiter.end()) + str(waiter.told)
+    assert (
+        wait_ready(cluster, [Target.of(cluster.put(scaler))], timeout=20, progress=print)[0].message
+        == "password *** is wrong"
+    )
+
+
 def test_what_gets_unready_again_before_the_rest_is_ready_is_waited_for(cluster):
     first, second = cluster.put(custom("a")), cluster.put(custom("b", conditions=ready("False")))
     waiter = Waiter(cluster, first, second)

@@ -279,6 +279,9 @@ CONFIG, CRD, DEPLOYMENT, MAIN, OTHER = (
 def test_an_expression_without_a_kind_is_about_what_can_change_if_that_is_of_one_kind():
     expression = parse_wait_for("condition=Ready")
     assert set(expressions_for([expression], [CONFIG, CRD, MAIN, OTHER])) == {MAIN.key, OTHER.key}
+    service = ObjectRef("", "v1", "Service", "shop", "web")
+    assert set(expressions_for([expression], [DEPLOYMENT, service])) == {DEPLOYMENT.key}
+    assert set(expressions_for([expression], [CONFIG, service])) == {service.key}
     with pytest.raises(InputError, match="it could be about Database, Deployment"):
         expressions_for([expression], [MAIN, DEPLOYMENT])
 
