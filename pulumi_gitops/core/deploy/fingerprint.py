@@ -12,7 +12,8 @@ from typing import Any
 
 from ..cluster import FIELD_MANAGER
 from ..objects import uid_of
-from .diff import item_keys
+from .adoption import taken_over
+from .diff import item_identity, item_keys
 from .fields import entry_of, owned_values
 from .model import Action, PlannedObject
 from .planning import Step
@@ -45,8 +46,10 @@ def _live(step: Step) -> str:
     live = step.live
     if live is None:
         return ABSENT
-    entry = entry_of(live, FIELD_MANAGER) or {}
-    owned = owned_values(live, FIELD_MANAGER) or {}
+    # An adoption removes what tools left behind and the set does not name: what they own counts as ours.
+    ours = taken_over(live) if step.takes_over else live
+    entry = entry_of(ours, FIELD_MANAGER) or {}
+    owned = owned_values(ours, FIELD_MANAGER) or {}
     head = {"apiVersion": live.get("apiVersion"), "kind": live.get("kind")}
     return object_digest(
         {
@@ -60,14 +63,14 @@ def _live(step: Step) -> str:
 
 
 def _values_at(live: Any, payload: Any) -> Any:
-    """Return the part of `live` that `payload` names."""
-    if isinstance(live, Mapping) and isinstance(payload, Mapping):
+    """Return the part of `live` that `payload` names; all of it where that can not be told."""
+    if isinstance(live, Mapping) and isinstance(payload, Mapping) and payload:
         return {key: _values_at(live[key], below) for key, below in payload.items() if key in live}
-    if isinstance(live, list) and isinstance(payload, list):
-        keys = item_keys(payload)
-        if not keys or item_keys(live) != keys:
+    if isinstance(live, list) and isinstance(payload, list) and payload:
+        keys = item_keys(payload, live)
+        if not keys:
             return live
-        wanted = {tuple(item.get(key) for key in keys): item for item in payload}
-        found = [(item, wanted.get(tuple(item.get(key) for key in keys))) for item in live]
+        wanted = {item_identity(item, keys): item for item in payload}
+        found = [(item, wanted.get(item_identity(item, keys))) for item in live]
         return [_values_at(item, below) for item, below in found if below is not None]
     return live
