@@ -7,6 +7,12 @@ from typing import Any, Optional
 import pulumi
 
 
+def camel(name: str) -> str:
+    """Return the name that the schema has for an option: ``wait_timeout`` is ``waitTimeout``."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
 def given(args: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """Return the arguments of a component that have a value.
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NotRequired, Optional, TypedDict, cast
 import pulumi
 
 from ..core import __version__
+from ..core.render.boundary import is_remote
+from .options import camel
 
 if TYPE_CHECKING:
     Manifests = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str
@@ -45,32 +47,98 @@ class ControllerArgs(TypedDict):
     """Seconds to wait. Default: 300."""
 
 
+class HelmChart(TypedDict):
+    """A Helm chart, rendered by ``helm template``."""
+
+    chart: pulumi.Input[str]
+    """Folder or archive of the chart, relative to the program, or oci://registry/repository."""
+    version: NotRequired[pulumi.Input[str]]
+    """Version of the chart; an oci:// chart has to have one."""
+    values: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]
+    """Values; they win over files. Kept as a secret."""
+    value_files: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Files with values, relative to the program; later ones win."""
+    release_name: NotRequired[pulumi.Input[str]]
+    """Name of the release as templates see it. Default: the name of the release."""
+
+
 class ReleaseArgs(TypedDict):
-    """Inputs of Release."""
+    """Inputs of Release. Exactly one of definition, src, kustomize and helm is needed."""
 
     namespace: pulumi.Input[str]
     """Namespace of the release, and of objects that name none."""
     release: NotRequired[pulumi.Input[str]]
-    """Name of the release. Default: the name of the resource."""
+    """Name of the release, a DNS label of at most 63 characters. Default: the name of the resource."""
+    definition: NotRequired[pulumi.Input[Manifests]]
+    """The objects: one, a list of them, or YAML text."""
+    src: NotRequired[pulumi.Input[Sources]]
+    """Files, folders and globs with manifests, relative to the program."""
+    kustomize: NotRequired[pulumi.Input[str]]
+    """Folder of a kustomization, relative to the program."""
+    helm: NotRequired[pulumi.Input[HelmChart]]
+    """A Helm chart."""
+    allow_network: NotRequired[pulumi.Input[bool]]
+    """Let kustomize and helm fetch what they refer to. Default: false."""
+    images: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Image overrides: container or repository -> image reference. Each has to match something."""
+    image_paths: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """More places where images stand, for custom kinds: spec.image."""
+    replicas: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[int]]]]
+    """Workload -> number of replicas. Each has to match something."""
+    labels: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Labels for every object and pod template."""
+    annotations: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Annotations for every object and pod template."""
+    set_namespace: NotRequired[pulumi.Input[bool]]
+    """Move every object that names a namespace into that of the release. Default: false."""
     create_namespace: NotRequired[pulumi.Input[bool]]
     """Create the namespace if it does not exist. Default: true."""
-    definition: NotRequired[pulumi.Input[Manifests]]
-    """The objects: one, a list of them, or YAML text. Either this or src."""
-    src: NotRequired[pulumi.Input[Sources]]
-    """Files, folders or globs with manifests, relative to the program. Either this or definition."""
-    images: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
-    """Image overrides: name of a container or of an image's repository -> reference."""
-    wait: NotRequired[pulumi.Input[bool]]
-    """Wait until everything is ready. Default: true."""
-    wait_timeout: NotRequired[pulumi.Input[int]]
-    """Seconds to wait. Default: 300."""
     prune: NotRequired[pulumi.Input[bool]]
-    """Remove objects that left the set. Default: true."""
+    """Remove objects of the release that are no longer in the set. Default: true."""
+    prune_kinds: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Namespace, CustomResourceDefinition, PersistentVolumeClaim: those that prune may remove too."""
+    prune_limit: NotRequired[pulumi.Input[int]]
+    """The most objects that prune may remove in one update; any number when absent."""
+    wait: NotRequired[pulumi.Input[bool]]
+    """Wait until all objects are ready. Default: true."""
+    wait_timeout: NotRequired[pulumi.Input[int]]
+    """Seconds to wait; wins over the resource option customTimeouts. Default: 300."""
+    stall_timeout: NotRequired[pulumi.Input[int]]
+    """Seconds without any progress after which waiting ends; 0 for no such limit. Default: 0."""
+    wait_for: NotRequired[pulumi.Input[Sequence[pulumi.Input[Any]]]]
+    """More conditions for readiness: condition=Ready, jsonpath={.status.phase}=Running, or a map that limits one to an
+    object: {kind, name, condition or jsonpath}."""
     force_conflicts: NotRequired[pulumi.Input[str]]
-    """Which fields of other managers to take: never, own_fields or all. Default: own_fields."""
+    """When to take fields of other managers: never, own_fields or all. Default: own_fields."""
     ownership: NotRequired[pulumi.Input[str]]
     """Which objects to take in that exist and are not of this release: must_match, adopt_if_unowned or adopt.
     Default: adopt_if_unowned."""
+    ignore_fields: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Fields to leave to others: Deployment/web:/spec/replicas."""
+    recreate: NotRequired[pulumi.Input[bool]]
+    """Delete and create anew what can not be changed in place. Default: false."""
+    rollback_on_failure: NotRequired[pulumi.Input[bool]]
+    """Go back to the last deployed revision when applying or waiting fails. The update fails all the same.
+    Default: false."""
+    rollback_to: NotRequired[pulumi.Input[int]]
+    """Revision to go back to, as long as this is set: its objects are brought back, the declared set is not deployed.
+    """
+    history_limit: NotRequired[pulumi.Input[int]]
+    """Revisions that the record in the cluster keeps. Default: 10."""
+    history_secrets: NotRequired[pulumi.Input[bool]]
+    """Keep what Secrets held in the record, which a rollback needs to restore them. Default: true."""
+    lock_timeout: NotRequired[pulumi.Input[int]]
+    """Seconds to wait for another run of the release to end. Default: 60."""
+    plan_file: NotRequired[pulumi.Input[str]]
+    """Plan that was approved, relative to the program: deploy exactly that or fail."""
+    plan_digest: NotRequired[pulumi.Input[str]]
+    """Digest of the plan that was approved, instead of a plan file; a preview tells it."""
+    require_approval: NotRequired[pulumi.Input[bool]]
+    """Refuse to change anything without an approved plan and approved_by. Default: false."""
+    approved_by: NotRequired[pulumi.Input[str]]
+    """Who approved the plan; kept in the record."""
+    approval_max_age: NotRequired[pulumi.Input[int]]
+    """Seconds for which a plan file holds; 0 for ever. Default: 0."""
 
 
 class GitFilesArgs(TypedDict):
@@ -139,16 +207,11 @@ class _GitOpsResource(pulumi.CustomResource):
     def __init__(
         self, name: str, args: Mapping[str, Any], outputs: Sequence[str], opts: Optional[pulumi.ResourceOptions]
     ) -> None:
-        given = {_camel(key): value for key, value in args.items() if value is not None}
-        unknown_yet = dict.fromkeys(map(_camel, outputs))
+        given = {camel(key): value for key, value in args.items() if value is not None}
+        unknown_yet = dict.fromkeys(map(camel, outputs))
         super().__init__(f"gitops:index:{type(self).__name__}", name, {**unknown_yet, **given}, _versioned(opts))
         for output in outputs:
-            setattr(self, output, pulumi.get(self, _camel(output)))
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
+            setattr(self, output, pulumi.get(self, camel(output)))
 
 
 def _versioned(opts: Optional[pulumi.ResourceOptions]) -> pulumi.ResourceOptions:
@@ -180,7 +243,7 @@ class Controller(_GitOpsResource):
 
 
 class Release(_GitOpsResource):
-    """A push-style deployment of a set of objects: applied, awaited, pruned and recorded."""
+    """A push-style deployment of a set of objects: planned, applied, awaited, pruned, recorded, rolled back."""
 
     revision: pulumi.Output[int]
     """Revision of the release; grows with each change."""
@@ -188,19 +251,39 @@ class Release(_GitOpsResource):
     """Digest of the set of objects."""
     inventory: pulumi.Output[Mapping[str, str]]
     """Objects of the release: group/Kind/namespace/name -> digest of what was applied."""
+    plan_digest: pulumi.Output[str]
+    """Digest of the plan that was carried out."""
+    rolled_back_to: pulumi.Output[int]
+    """Revision whose objects are deployed after a rollback; 0 when it was none."""
     objects: pulumi.Output[Mapping[str, str]]
-    """One line per object, by key."""
+    """One line per object that is deployed, by key."""
 
     def __init__(self, name: str, args: ReleaseArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        values: dict[str, Any] = dict(args)
-        if "src" in values:
-            values["src"] = pulumi.Output.from_input(values["src"]).apply(_beside_the_program)
-        super().__init__(name, values, ("revision", "digest", "inventory", "objects"), opts)
+        values: dict[str, Any] = {key: value for key, value in args.items() if value is not None}
+        for option in ("src", "kustomize", "plan_file"):
+            if option in values:
+                values[option] = pulumi.Output.from_input(values[option]).apply(_beside_the_program)
+        if "helm" in values:
+            helm = values["helm"]
+            # A plain map is translated as it is: what is secret or unknown in it stays so by itself.
+            values["helm"] = _chart(helm) if isinstance(helm, Mapping) else pulumi.Output.from_input(helm).apply(_chart)
+        outputs = ("revision", "digest", "inventory", "plan_digest", "rolled_back_to", "objects")
+        super().__init__(name, values, outputs, opts)
 
 
-def _beside_the_program(src: Any) -> Any:
+def _beside_the_program(path: Any) -> Any:
     """Return paths that the provider's process can open: it runs in another folder than an inline program."""
-    return [str(Path(path).absolute()) for path in src] if isinstance(src, list) else str(Path(src).absolute())
+    if isinstance(path, list | tuple):
+        return [_beside_the_program(one) for one in path]
+    return path if not path or is_remote(str(path)) else str(Path(path).expanduser().absolute())
+
+
+def _chart(helm: Mapping[str, Any]) -> dict[str, Any]:
+    chart = {camel(key): value for key, value in helm.items() if value is not None}
+    for name in ("chart", "valueFiles"):
+        if name in chart:
+            chart[name] = pulumi.Output.from_input(chart[name]).apply(_beside_the_program)
+    return chart
 
 
 class GitFiles(_GitOpsResource):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .values import Unknown
@@ -22,26 +22,51 @@ _CALLED = {
 DERIVED = "objects"
 
 
-def problems(given: Mapping[str, Any], schema: Mapping[str, Any]) -> list[tuple[str, str]]:
+_TYPE = "#/types/"
+
+
+def problems(
+    given: Mapping[str, Any], schema: Mapping[str, Any], types: Mapping[str, Any] | None = None
+) -> list[tuple[str, str]]:
     """Return what is wrong with the inputs of a resource, as pairs of property path and reason.
 
     Args:
         given: Inputs with the names of the schema. What a preview does not know yet is taken for right.
         schema: The resource's part of the schema: ``inputProperties`` and ``requiredInputs``.
+        types: The schema's types, which properties refer to.
     """
-    known: Mapping[str, Any] = schema["inputProperties"]
-    found = [(name, "is required") for name in schema["requiredInputs"] if given.get(name) in (None, "")]
+    inputs = {name: value for name, value in given.items() if name != DERIVED}
+    return list(_in_object("", inputs, schema["inputProperties"], schema["requiredInputs"], types or {}))
+
+
+def _in_object(
+    path: str, given: Mapping[str, Any], known: Mapping[str, Any], required: Iterable[str], types: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    for name in required:
+        if given.get(name) in (None, ""):
+            yield path + name, "is required"
     for name, value in given.items():
         if name in known:
-            found += _mismatches(name, value, known[name])
-        elif name != DERIVED:
+            yield from _mismatches(path + name, value, known[name], types)
+        else:
             close = difflib.get_close_matches(name, known, n=1)
-            found.append((name, f"is unknown; did you mean {close[0]}?" if close else "is unknown"))
-    return found
+            yield path + name, f"is unknown; did you mean {close[0]}?" if close else "is unknown"
 
 
-def _mismatches(path: str, value: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Unknown) or "$ref" in schema:
+def _mismatches(
+    path: str, value: Any, schema: Mapping[str, Any], types: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Unknown):
+        return
+    reference = schema.get("$ref", "")
+    if reference.startswith(_TYPE):
+        named = types[reference.removeprefix(_TYPE)]
+        if isinstance(value, dict):
+            yield from _in_object(f"{path}.", value, named["properties"], named.get("required", ()), types)
+        else:
+            yield path, "has to be a map"
+        return
+    if reference:
         return
     choices = schema.get("oneOf", [schema])
     fitting = [choice for choice in choices if _is(value, choice["type"])]
@@ -50,10 +75,10 @@ def _mismatches(path: str, value: Any, schema: Mapping[str, Any]) -> Iterator[tu
         return
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _mismatches(f"{path}[{index}]", item, fitting[0]["items"])
+            yield from _mismatches(f"{path}[{index}]", item, fitting[0]["items"], types)
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _mismatches(f'{path}["{key}"]', item, fitting[0]["additionalProperties"])
+            yield from _mismatches(f'{path}["{key}"]', item, fitting[0]["additionalProperties"], types)
 
 
 def _is(value: Any, kind: str) -> bool:

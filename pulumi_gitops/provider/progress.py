@@ -44,6 +44,10 @@ class EngineLog:
         """Show a warning under a resource."""
         self._write(engine_pb2.WARNING, urn, message, ephemeral=False)
 
+    def info(self, urn: str, message: str) -> None:
+        """Show a message under a resource."""
+        self._write(engine_pb2.INFO, urn, message, ephemeral=False)
+
     def debug(self, urn: str, message: str) -> None:
         """Write a line that only shows with ``--debug``."""
         self._write(engine_pb2.DEBUG, urn, message, ephemeral=False)

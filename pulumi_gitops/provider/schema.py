@@ -23,6 +23,7 @@ def complete(inferred: str) -> str:
         resources[name]["isComponent"] = False
     for name, secret in _SECRETS:
         resources[name]["inputProperties"][secret]["secret"] = True
+    schema["types"]["gitops:index:HelmChart"]["properties"]["values"]["secret"] = True
     src = resources["Release"]["inputProperties"]["src"]
     del src["$ref"]
     src.update(_TEXTS)

@@ -16,6 +16,7 @@ from pulumi.provider.server import ComponentInitError, ProviderServicer
 from pulumi.runtime.proto import plugin_pb2, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 
+from ..components.options import camel
 from ..core import redact
 from ..core.cluster import Cluster, ConnectionOptions, connect
 from ..core.errors import GitOpsError, InputError
@@ -47,7 +48,8 @@ class Servicer(ProviderServicer):
 
     def __init__(self, provider: Any, engine_address: str) -> None:
         super().__init__(provider, [], engine_address=engine_address)
-        self._schemas: dict[str, Any] = json.loads(provider.schema)["resources"]
+        schema: dict[str, Any] = json.loads(provider.schema)
+        self._schemas, self._types = schema["resources"], schema.get("types", {})
         self._log = EngineLog(engine_address)
         self._connection = ConnectionOptions()
         self._cancelled = asyncio.Event()
@@ -102,13 +104,13 @@ class Servicer(ProviderServicer):
         try:
             news = self._decoded(request.news)
             news.values.pop(DERIVED, None)
-            wrong = problems(news.values, self._schemas[_token(request.urn)])
+            wrong = problems(news.values, self._schemas[_token(request.urn)], self._types)
             if wrong:
                 failures = [pb.CheckFailure(property=name, reason=f"{name} {reason}") for name, reason in wrong]
                 return pb.CheckResponse(inputs=request.news, failures=failures)
             checked = await asyncio.to_thread(resource.check, news.values, self._context(request.urn))
         except InputError as error:
-            name = str(error.details.get("property") or "")
+            name = camel(str(error.details.get("property") or ""))
             return pb.CheckResponse(inputs=request.news, failures=[pb.CheckFailure(property=name, reason=str(error))])
         except Exception as error:  # noqa: BLE001  # every error becomes a message of the engine
             await self._fail(context, request.urn, error)
@@ -117,10 +119,18 @@ class Servicer(ProviderServicer):
     async def Diff(self, request: pb.DiffRequest, context: Any) -> pb.DiffResponse:  # noqa: N802  # gRPC
         """Compare, entry by entry."""
         resource = self._resource(request.urn)
-        found = differences(resource, decode(request.old_inputs).values, decode(request.news).values)
+        state, old, new = (decode(part).values for part in (request.olds, request.old_inputs, request.news))
+        if DERIVED in state:
+            # What is deployed may be something else than what the inputs said: after a rollback.
+            old = {**old, DERIVED: state[DERIVED]}
+        found = differences(resource, *resource.compared(old, new))
         replaces = [path for path in found if path in resource.replaces]
         detailed = {
-            path: pb.PropertyDiff(kind=(_REPLACE_KINDS if path in replaces else _KINDS)[kind], inputDiff=True)
+            path: pb.PropertyDiff(
+                kind=(_REPLACE_KINDS if path in replaces else _KINDS)[kind],
+                # Where the engine finds the old value that it shows: in the inputs, or in the state.
+                inputDiff=path.partition("[")[0] != DERIVED,
+            )
             for path, kind in found.items()
         }
         return pb.DiffResponse(
@@ -167,10 +177,20 @@ class Servicer(ProviderServicer):
         def work() -> tuple[Values, Values] | None:
             return resource.read(request.id, inputs.values, state.values, self._context(request.urn))
 
-        found = await self._run(work, request.urn, context)
+        def marked(values: Values) -> Properties:
+            return Properties(values, inputs.secrets | state.secrets | resource.secrets(values))
+
+        try:
+            found = await self._uncancelled(work)
+        except PartialFailureError as error:
+            read = marked(inputs.values if error.inputs is None else error.inputs)
+            await context.abort_with_status(_init_failed(request.id, read, error.outputs, str(error.cause)))
+            raise AssertionError("abort raises") from error
+        except Exception as error:  # noqa: BLE001  # every error becomes a message of the engine
+            await self._fail(context, request.urn, error)
         if found is None:
             return pb.ReadResponse(id="")
-        read = Properties(found[0], inputs.secrets | state.secrets | resource.secrets(found[0]))
+        read = marked(found[0])
         return pb.ReadResponse(
             id=request.id, inputs=encode(read.values, read.secrets), properties=_state(read, found[1])
         )
@@ -244,6 +264,7 @@ class Servicer(ProviderServicer):
             self._connect,
             lambda progress: self._log.status(urn, progress),
             lambda message: self._log.warning(urn, message),
+            lambda message: self._log.info(urn, message),
         )
 
     def _connect(self) -> Cluster:

@@ -24,25 +24,28 @@ class Context:
         connect: Opens a connection to the configured cluster; the caller closes it.
         progress: Shows a step in the engine's Info column.
         warn: Shows a warning under the resource.
+        info: Shows a message under the resource.
     """
 
     name: str
     connect: Callable[[], Cluster]
     progress: Callable[[Progress], None]
     warn: Callable[[str], None]
+    info: Callable[[str], None]
 
 
 class PartialFailureError(Exception):
-    """Something was changed before it failed: the state is kept, and the next update tries again.
+    """Something is there, but not as it should be: the state is kept, and the next update tries again.
 
     Args:
         outputs: What is known of it.
         cause: Why it failed.
+        inputs: With :meth:`Resource.read`: the inputs as they are in the world.
     """
 
-    def __init__(self, outputs: Values, cause: GitOpsError) -> None:
+    def __init__(self, outputs: Values, cause: GitOpsError, inputs: Values | None = None) -> None:
         super().__init__(str(cause))
-        self.outputs, self.cause = outputs, cause
+        self.outputs, self.cause, self.inputs = outputs, cause, inputs
 
 
 class Resource(Protocol):
@@ -74,6 +77,15 @@ class Resource(Protocol):
         """
         ...
 
+    def compared(self, old: Values, new: Values) -> tuple[Values, Values]:
+        """Return what :func:`differences` compares.
+
+        Args:
+            old: Inputs of the last update (or as read since), with ``objects`` as they are deployed.
+            new: Checked inputs of now.
+        """
+        ...
+
     def preview(self, inputs: Values, context: Context) -> Values:
         """Return the outputs that are known before it is created or updated; warn of what would fail."""
         ...
@@ -91,7 +103,10 @@ class Resource(Protocol):
         ...
 
     def read(self, identity: str, inputs: Values, state: Values, context: Context) -> tuple[Values, Values] | None:
-        """Return inputs and outputs as they are in the world, None when it is gone. An import gives the id only."""
+        """Return inputs and outputs as they are in the world, None when it is gone. An import gives the id only.
+
+        PartialFailureError: It is there, but its last creation or update failed.
+        """
         ...
 
     def delete(self, identity: str, state: Values, context: Context) -> None:

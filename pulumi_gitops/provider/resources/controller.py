@@ -40,6 +40,10 @@ class Controller:
         filled = {**checked, "namespace": release.namespace, "objects": objects}
         return {**filled, "version": version} if version else filled
 
+    def compared(self, old: Values, new: Values) -> tuple[Values, Values]:
+        """Compare the inputs."""
+        return old, new
+
     def preview(self, inputs: Values, context: Context) -> Values:
         """Return the version, which Check has filled in."""
         return {"version": inputs["version"]} if "version" in inputs else {}

@@ -46,6 +46,10 @@ class GitFiles:
                 raise
         return {"branch": "main", **inputs}
 
+    def compared(self, old: Values, new: Values) -> tuple[Values, Values]:
+        """Compare the inputs."""
+        return old, new
+
     def preview(self, inputs: Values, context: Context) -> Values:
         """Nothing is known before the commit is made."""
         return {}

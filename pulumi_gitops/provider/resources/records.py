@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...core.cluster import Cluster
 from ...core.deploy import DeployResult, ReleaseState, read_release, summarize
+from ...core.deploy import record as release_record
 from ...core.deploy.prepare import custom_kinds
-from ...core.errors import GitOpsError
-from ...core.objects import KubeObject, ObjectRef
+from ...core.errors import DeployError, GitOpsError
+from ...core.objects import KubeObject, ObjectRef, with_metadata
 from .base import PartialFailureError, Values
 
 # Between the summary of an object as it was applied and what is known to differ from it.
-_MARK = " | "
+MARK = " | "
 
 
 def identity(release: str, namespace: str) -> str:
@@ -53,16 +53,45 @@ def observed(found: ReleaseState, summaries: Mapping[str, str], applied: Mapping
         applied: The inventory of the last update: key -> digest.
     """
     now = {item.ref.key: item.digest for item in found.inventory}
-    objects = {key: text.partition(_MARK)[0] for key, text in summaries.items()}
+    objects = {key: text.partition(MARK)[0] for key, text in summaries.items()}
     for key in applied.keys() - now.keys():
         objects.pop(key, None)
     for key, digest in now.items():
         if key not in applied:
-            objects[key] = f"not of this program{_MARK}deployed in revision {found.revision}"
+            objects[key] = f"not of this program{MARK}deployed in revision {found.revision}"
         elif applied[key] and digest != applied[key]:
-            objects[key] = f"{objects.get(key, '')}{_MARK}deployed differently in revision {found.revision}"
+            objects[key] = f"{objects.get(key, '')}{MARK}deployed differently in revision {found.revision}"
     for key, how in found.drift.items():
-        objects[key] = f"{objects.get(key, '').partition(_MARK)[0]}{_MARK}drifted: {how}"
+        objects[key] = f"{objects.get(key, '').partition(MARK)[0]}{MARK}drifted: {how}"
+    return objects
+
+
+def problem(found: ReleaseState) -> GitOpsError | None:
+    """Return why a release is not as its newest revision wants it, None when that was completely deployed."""
+    if not found.revisions or found.status == release_record.DEPLOYED:
+        return None
+    name = f"release {found.namespace}/{found.name}: revision {found.revision}"
+    if found.status == release_record.FAILED:
+        return DeployError(f"{name} failed\n{found.revisions[-1].message}", hint="The next update tries again.")
+    return DeployError(f"{name} is being deployed, or was interrupted", hint="The next update completes it.")
+
+
+def deployed_objects(cluster: Cluster, release: str, namespace: str, known: Mapping[str, str]) -> dict[str, str]:
+    """Return key -> summary of what the newest revision of a release deployed.
+
+    Args:
+        cluster: Where.
+        release: Name of the release.
+        namespace: Its namespace.
+        known: Summaries of before; they hold for what the record has no manifest of.
+    """
+    record = release_record.read(cluster, release, namespace)
+    if record is None or record.latest is None:
+        return {}
+    sent = release_record.manifests_of(cluster, record, record.latest.number) or []
+    objects = objects_of(sent, namespace)
+    for item in record.inventory:
+        objects.setdefault(item.ref.key, known.get(item.ref.key, "").partition(MARK)[0])
     return objects
 
 
@@ -73,14 +102,15 @@ def objects_of(objects: Sequence[KubeObject], namespace: str) -> dict[str, str]:
     is enough for a key that stays the same between two runs.
     """
     custom = custom_kinds(objects)
-    return {_ref(obj, namespace, custom).key: summarize(obj) for obj in objects}
+    located = [_located(obj, namespace, custom) for obj in objects]
+    return {ObjectRef.of(obj).key: summarize(obj) for obj in located}
 
 
-def _ref(obj: KubeObject, namespace: str, custom: Mapping[tuple[str, str], bool]) -> ObjectRef:
+def _located(obj: KubeObject, namespace: str, custom: Mapping[tuple[str, str], bool]) -> KubeObject:
     ref = ObjectRef.of(obj)
     if not ref.namespace and custom.get((ref.group, ref.kind), ref.kind not in _CLUSTER_SCOPED):
-        return dataclasses.replace(ref, namespace=namespace)
-    return ref
+        return with_metadata(obj, namespace=namespace)
+    return obj
 
 
 _CLUSTER_SCOPED: Iterable[str] = frozenset(

@@ -27,6 +27,10 @@ class Sync:
         """Fill in the controller."""
         return {"controller": "argocd", **inputs}
 
+    def compared(self, old: Values, new: Values) -> tuple[Values, Values]:
+        """Compare the inputs."""
+        return old, new
+
     def preview(self, inputs: Values, context: Context) -> Values:
         """Nothing is known before the controller has looked: a branch is not the commit that it leads to."""
         return {}

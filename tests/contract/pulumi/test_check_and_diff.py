@@ -21,9 +21,9 @@ def kinds(diff: pb.DiffResponse) -> dict[str, str]:
     ("kind", "news", "property_path", "reason"),
     [
         ("Release", {"definition": CONFIG_MAP}, "namespace", "is required"),
-        ("Release", {"namespace": "a"}, "definition", "either definition or src"),
-        ("Release", {"namespace": "a", "src": "x", "definition": CONFIG_MAP}, "definition", "either definition or src"),
-        ("Release", {"namespace": "a", "definition": []}, "definition", "empty"),
+        ("Release", {"namespace": "a"}, "", "exactly one of definition, src, kustomize, helm is needed"),
+        ("Release", {"namespace": "a", "src": "x", "definition": CONFIG_MAP}, "", "definition and src are given"),
+        ("Release", {"namespace": "a", "definition": []}, "definition", "no objects"),
         ("Release", {"namespace": "a", "definition": "a: [1"}, "definition", "not valid YAML"),
         ("Release", {"namespace": "a", "definition": CONFIG_MAP, "imagess": {}}, "imagess", "did you mean images?"),
         ("Release", {"namespace": "a", "definition": CONFIG_MAP, "images": {"no": "x:1"}}, "images", "no"),
@@ -34,6 +34,12 @@ def kinds(diff: pb.DiffResponse) -> dict[str, str]:
             "own_fields",
         ),
         ("Release", {"namespace": "a", "definition": CONFIG_MAP, "waitTimeout": "5m"}, "waitTimeout", "whole number"),
+        ("Release", {"namespace": "a", "definition": CONFIG_MAP, "ownership": "mine"}, "ownership", "must_match"),
+        ("Release", {"namespace": "a", "definition": CONFIG_MAP, "rollbackTo": 0}, "rollbackTo", "count from 1"),
+        ("Release", {"namespace": "a", "definition": CONFIG_MAP, "replicas": {"web": 2}}, "replicas", "no workload"),
+        ("Release", {"namespace": "a", "definition": CONFIG_MAP, "pruneLimit": -1}, "", "prune_limit is -1"),
+        ("Release", {"namespace": "a", "helm": {"chart": "x", "valueFile": "y"}}, "helm.valueFile", "valueFiles?"),
+        ("Release", {"namespace": "a", "helm": {"chart": "https://example.com/x.tgz"}}, "helm", "example.com"),
         ("GitFiles", {"files": {}}, "url", "is required"),
         ("GitFiles", {"url": "https://ci:pw-4711@git.example.com/x", "files": {}}, "url", "carries credentials"),
         ("GitFiles", {"url": URL, "files": {"../etc/passwd": "x"}}, "files", "../etc/passwd"),
@@ -60,6 +66,34 @@ def test_values_of_a_secret_in_a_definition_are_marked_secret_and_nothing_else_i
     assert checked["definition"][0] == CONFIG_MAP
     assert checked["definition"][1]["stringData"] == ("secret", {"key": "canary-81-secret"})
     assert "canary-81-secret" not in str(checked["objects"])
+
+
+def test_the_values_of_a_chart_are_kept_secret_and_not_known_ones_are_no_error(provider: Provider):
+    chart = {"chart": "chart", "values": {"password": "canary-82-secret", "size": UNKNOWN}}
+    checked = provider.checked("Release", {"namespace": "a", "helm": chart})
+    assert checked["helm"] == {"chart": "chart", "values": ("secret", chart["values"])}
+    assert checked["objects"] == UNKNOWN
+
+
+def test_overrides_show_in_the_line_of_their_object(provider: Provider):
+    web = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": "registry.example.com/web:1"}]},
+            },
+        },
+    }
+    before = {"namespace": "a", "definition": [web, CONFIG_MAP]}
+    after = {**before, "replicas": {"web": 3}, "images": {"web": "registry.example.com/web:2"}}
+    assert kinds(provider.diff("Release", before, after)) == {'objects["apps/Deployment/a/web"]': "UPDATE"}
+    line = provider.checked("Release", after)["objects"]["apps/Deployment/a/web"]
+    assert line.endswith("replicas=3 image=registry.example.com/web:2")
+    assert len(kinds(provider.diff("Release", before, {**before, "labels": {"team": "shop"}}))) == 2
 
 
 def test_what_the_program_marks_secret_stays_secret_where_it_stands(provider: Provider):
@@ -116,7 +150,18 @@ def test_a_difference_is_told_per_object(provider: Provider):
 
 def test_how_to_work_makes_no_difference(provider: Provider):
     before = {"namespace": "a", "definition": CONFIG_MAP}
-    after = {**before, "wait": False, "waitTimeout": 5, "ownership": "adopt"}
+    after = {
+        **before,
+        "wait": False,
+        "waitTimeout": 5,
+        "ownership": "adopt",
+        "rollbackOnFailure": True,
+        "labels": {},
+        "planDigest": "sha256:1",
+        "planFile": "no-such-plan.json",
+        "approvedBy": "ann",
+        "requireApproval": True,
+    }
     assert provider.diff("Release", before, after).changes == pb.DiffResponse.DIFF_NONE
     files = {"url": URL, "files": {"a": "1"}}
     after = {**files, "username": "ci", "password": "another", "message": "m", "author": "A <a@example.com>"}

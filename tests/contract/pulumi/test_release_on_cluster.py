@@ -11,10 +11,11 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from pulumi_gitops.core.deploy import ReleaseSpec, deploy, read_release
+from pulumi_gitops.core.deploy import Origin, ReleaseSpec, deploy, read_release
 from pulumi_gitops.core.objects import ObjectRef
 from tests.contract.pulumi.harness import Provider, plain, secret, status_detail, urn, wire
 
+ANSIBLE = Origin(face="ansible")
 pytestmark = pytest.mark.sandbox
 
 
@@ -63,7 +64,7 @@ def test_create_read_update_delete(on_cluster: Provider, cluster, namespace):
     assert "drifted: changed" in objects(drifted)[f"ConfigMap/{namespace}/web"]
 
     healed = [config_map("blue"), config_map("blue", "other")]
-    deploy(cluster, ReleaseSpec(name="shop", namespace=namespace, objects=healed, source="ansible"))
+    deploy(cluster, ReleaseSpec(name="shop", namespace=namespace, objects=healed, origin=ANSIBLE))
     back = on_cluster.read("Release", created.id, drifted.inputs, drifted.properties)
     assert objects(back) == plain(inputs)["objects"], "what another face has put right is no drift any more"
 
@@ -79,7 +80,7 @@ def test_a_revision_that_another_tool_deployed_shows_as_drift_of_its_objects(on_
     }
     created = on_cluster.create("Release", news)
     theirs = [config_map("green"), config_map("blue", "same"), config_map("y", "added")]
-    deploy(cluster, ReleaseSpec(name="shop", namespace=namespace, objects=theirs, source="ansible"))
+    deploy(cluster, ReleaseSpec(name="shop", namespace=namespace, objects=theirs, origin=ANSIBLE))
 
     read = on_cluster.read("Release", created.id, on_cluster.check("Release", news).inputs, created.properties)
     found = objects(read)
@@ -143,7 +144,7 @@ def test_a_preview_warns_of_what_would_fail_and_changes_nothing(on_cluster: Prov
 
 
 def test_a_release_is_imported_by_its_id(on_cluster: Provider, cluster, namespace):
-    deploy(cluster, ReleaseSpec(name="shop", namespace=namespace, objects=[config_map("blue")], source="ansible"))
+    deploy(cluster, ReleaseSpec(name="shop", namespace=namespace, objects=[config_map("blue")], origin=ANSIBLE))
     read = on_cluster.read("Release", f"{namespace}/shop", wire({}), wire({}))
     inputs = plain(read.inputs)
     assert (inputs["release"], inputs["namespace"]) == ("shop", namespace)

@@ -103,7 +103,7 @@ def test_a_mistake_in_the_program_is_an_error_of_its_property(stack, namespace):
     stack.program(f'gitops.Release("shop", {{"namespace": "{namespace}", "definition": []}})')
     said = stack.up(check=False)
     assert "property definition" in said
-    assert "has a problem: the set of objects is empty" in said
+    assert "has a problem: the definition holds no objects" in said
 
 
 def test_an_object_of_another_release_is_refused_before_anything_is_applied(stack, cluster, namespace):
