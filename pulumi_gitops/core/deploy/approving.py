@@ -14,12 +14,15 @@ from typing import Any
 
 from .. import __version__
 from ..errors import ApprovalMissingError, InputError, PlanMovedError, SourceUnavailableError
-from .fingerprint import ABSENT
+from .fingerprint import ABSENT, plan_digest
 from .model import Plan, PlannedObject
 from .record import now
 from .spec import Approval
 
 _FORMAT = 1
+_OF_OBJECT = ("key", "action", "sent", "live")
+# Seconds by which the clocks of the machine that plans and of the one that deploys may differ.
+_CLOCKS_APART = 300
 
 
 def check_approval(approval: Approval, release: str, digest: str, objects: Iterable[PlannedObject]) -> None:
@@ -35,7 +38,7 @@ def check_approval(approval: Approval, release: str, digest: str, objects: Itera
         ApprovalMissingError: An approval is needed and missing, or too old.
         PlanMovedError: Something else was approved, or something moved since; says what.
     """
-    if approval.required and not (approval.plan_digest and approval.approved_by):
+    if approval.required and not (approval.plan_digest and approval.approved_by.strip()):
         missing = "a plan (plan_file or plan_digest)" if not approval.plan_digest else "a name (approved_by)"
         raise ApprovalMissingError(
             f"release {release} is deployed only with an approval, which lacks {missing}",
@@ -56,7 +59,8 @@ def check_approval(approval: Approval, release: str, digest: str, objects: Itera
     )
     raise PlanMovedError(
         f"release {release}: the plan of now is not the approved one{text}",
-        hint="Make a new plan and have it approved.",
+        hint="Make a new plan and have it approved."
+        + ("" if approval.objects else " Deploy with plan_file to be told what moved: a digest alone does not say."),
         details={"approved": approval.plan_digest, "plan_digest": digest, "moved": moved},
     )
 
@@ -69,7 +73,13 @@ def _check_age(approval: Approval, release: str) -> None:
             f"release {release}: the approved plan does not tell when it was made, which approval_max_age needs",
             hint="Deploy with plan_file; a digest alone has no age.",
         ) from error
-    if age > approval.max_age:
+    if age < -_CLOCKS_APART:
+        raise ApprovalMissingError(
+            f"release {release}: the approved plan was made in the future, at {approval.created}",
+            hint="Check the clocks of both machines, or make a new plan and have it approved.",
+            details={"age": round(age), "approval_max_age": approval.max_age},
+        )
+    if not age <= approval.max_age:  # so that a limit that is not a number allows nothing
         raise ApprovalMissingError(
             f"release {release}: the approved plan is {age:.0f} s old, {approval.max_age:.0f} are allowed",
             hint="Make a new plan and have it approved.",
@@ -124,7 +134,7 @@ def plan_file(plan: Plan) -> dict[str, Any]:
         "revision": plan.revision,
         "digest": plan.digest,
         "set_digest": plan.set_digest,
-        "objects": [{"key": o.key, "action": o.action, "sent": o.sent, "live": o.live} for o in plan.objects],
+        "objects": [{name: getattr(o, name) for name in _OF_OBJECT} for o in plan.objects],
     }
 
 
@@ -136,8 +146,9 @@ def write_plan_file(plan: Plan, path: str | Path) -> None:
     """
     try:
         Path(path).write_text(json.dumps(plan_file(plan), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"the plan file {path} can not be written: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"the plan file {path} can not be written: {reason}") from error
 
 
 def read_plan_file(
@@ -153,11 +164,11 @@ def read_plan_file(
 
     Raises:
         SourceUnavailableError: It can not be read.
-        InputError: It is not a plan file.
+        InputError: It is not a plan file, or not as it was made.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SourceUnavailableError(
             f"the plan file {path} can not be read: {reason}", hint="Hand it over from the stage that made the plan."
@@ -169,14 +180,20 @@ def read_plan_file(
                 f"the plan file {path} has format {content['format']}, this version reads {_FORMAT}",
                 hint="Make plan and deployment with the same version.",
             )
-        objects = {str(o["key"]): (str(o["action"]), str(o["sent"]), str(o["live"])) for o in content["objects"]}
+        objects = [PlannedObject(*(str(o[name]) for name in _OF_OBJECT)) for o in content["objects"]]
         release = f"{content['namespace']}/{content['release']}"
         digest, created = str(content["digest"]), str(content["created"])
-    except (ValueError, KeyError, TypeError) as error:
+        intact = digest == plan_digest(objects)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is not a plan file", hint="It is made by the module or command plan.") from error
+    if not intact:
+        raise InputError(
+            f"the plan file {path} is damaged, or was changed after it was made: its digest is not that of its objects",
+            hint="Hand it over as the stage that made the plan wrote it, or make a new plan and have it approved.",
+        )
     return Approval(
         plan_digest=digest,
-        objects=objects,
+        objects={o.key: (o.action, o.sent, o.live) for o in objects},
         release=release,
         created=created,
         required=required,
