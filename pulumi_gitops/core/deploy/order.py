@@ -9,8 +9,8 @@ fluxcd/pkg/ssa hold: what workloads refer to, workloads, webhook configurations.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..errors import InputError
 from ..objects import KubeObject, ObjectRef, annotations_of
@@ -20,8 +20,9 @@ _WAVE = "argocd.argoproj.io/sync-wave"
 _HELM_WEIGHT = "helm.sh/hook-weight"
 _BEFORE = frozenset({"PreSync", "pre-install", "pre-upgrade"})
 _AFTER = frozenset({"PostSync", "post-install", "post-upgrade"})
-# Hooks come before the lowest and after the highest wave that anybody writes.
-_FAR = 1_000_000
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,10}\Z")
+# Hooks come before the lowest and after the highest wave, whatever their own.
+_FAR = 10**11
 
 _DEFINITIONS = frozenset({"CustomResourceDefinition", "Namespace"})
 _REFERRED_TO = frozenset(
@@ -64,11 +65,14 @@ def ranks(objects: Sequence[KubeObject], *, strict: bool = True) -> dict[str, Ra
         strict: Refuse what can not be ordered; otherwise it is passed over (for objects that are to be removed).
 
     Raises:
-        InputError: A wave is not a number, a dependency is not in the set or not readable, or dependencies go round.
+        InputError: A wave is not a number, a dependency is not in the set or not readable, a definition depends on
+            something else, or dependencies go round.
     """
     waves = {ObjectRef.of(obj).key: _wave(obj, strict=strict) for obj in objects}
     dependencies = {ObjectRef.of(obj).key: _dependencies(obj, waves, strict=strict) for obj in objects}
     dependencies = {key: found for key, found in dependencies.items() if found}
+    if strict:
+        _check_definitions(objects, dependencies)
     if not dependencies:
         return {key: (wave, 0) for key, wave in waves.items()}
     return _Levels(waves, dependencies, strict=strict).all()
@@ -82,15 +86,16 @@ def _wave(obj: KubeObject, *, strict: bool) -> int:
         for hook in str(annotations.get(name, "")).split(",")
     }
     base = -_FAR if hooks & _BEFORE else _FAR if hooks & _AFTER else 0
-    text = annotations.get(_WAVE) or (annotations.get(_HELM_WEIGHT) if base else None) or "0"
-    try:
+    name = _HELM_WEIGHT if base and not annotations.get(_WAVE) else _WAVE
+    text = str(annotations.get(name) or "0")
+    if _WHOLE_NUMBER.match(text):
         return base + int(text)
-    except ValueError as error:
-        if not strict:
-            return base
-        raise InputError(
-            f"{ObjectRef.of(obj)}: {text!r} is not a wave", hint=f"The annotation {_WAVE} is a whole number."
-        ) from error
+    if not strict:
+        return base
+    raise InputError(
+        f"{ObjectRef.of(obj)}: {text!r} is not a wave",
+        hint=f"The annotation {name} is a whole number of at most ten digits.",
+    )
 
 
 def _dependencies(obj: KubeObject, known: Mapping[str, int], *, strict: bool) -> list[str]:
@@ -109,6 +114,17 @@ def _dependencies(obj: KubeObject, known: Mapping[str, int], *, strict: bool) ->
                 "empty group for core kinds (/namespaces/shop/ConfigMap/settings).",
             )
     return found
+
+
+def _check_definitions(objects: Iterable[KubeObject], dependencies: Mapping[str, list[str]]) -> None:
+    first = {ref.key for ref in map(ObjectRef.of, objects) if stage_of(ref.kind) == 0}
+    for key in first & dependencies.keys():
+        later = [dependency for dependency in dependencies[key] if dependency not in first]
+        if later:
+            raise InputError(
+                f"{key} can not depend on {later[0]}: definitions come before everything else",
+                hint=f"Remove its {_DEPENDS_ON}, or deploy what it depends on as a release of its own.",
+            )
 
 
 def _key_of(entry: str) -> str:
@@ -132,23 +148,32 @@ class _Levels:
 
     def all(self) -> dict[str, Rank]:
         for key in self._waves:
-            self._visit(key, [])
+            if key not in self._found:
+                self._visit(key)
         return self._found
 
-    def _visit(self, key: str, path: list[str]) -> Rank:
-        if key in self._found:
-            return self._found[key]
-        if key in path:
-            if self._strict:
-                circle = " -> ".join([*path[path.index(key) :], key])
+    def _visit(self, start: str) -> None:
+        # Not by recursion: a chain may be longer than Python's stack is deep.
+        path = {start: self._of(start)}
+        while path:
+            key = next(reversed(path))
+            dependency = next(path[key], None)
+            if dependency is None:
+                del path[key]
+                self._found[key] = self._rank(key)
+            elif dependency not in path and dependency not in self._found:
+                path[dependency] = self._of(dependency)
+            elif dependency in path and self._strict:
+                keys = list(path)
+                circle = " -> ".join([*keys[keys.index(dependency) :], dependency])
                 raise InputError(f"dependencies go round: {circle}", hint=f"Remove one {_DEPENDS_ON} of these.")
-            return (self._waves[key], 0)
-        rank = (self._waves[key], 0)
-        for dependency in self._dependencies.get(key, ()):
-            wave, level = self._visit(dependency, [*path, key])
-            rank = max(rank, (wave, level + 1))
-        self._found[key] = rank
-        return rank
+
+    def _of(self, key: str) -> Iterator[str]:
+        return iter(self._dependencies.get(key, ()))
+
+    def _rank(self, key: str) -> Rank:
+        before = [self._found[dependency] for dependency in self._of(key) if dependency in self._found]
+        return max([(self._waves[key], 0), *((wave, level + 1) for wave, level in before)])
 
 
 def removal_order(objects: Sequence[KubeObject]) -> dict[str, tuple[int, int, int]]:
@@ -157,7 +182,7 @@ def removal_order(objects: Sequence[KubeObject]) -> dict[str, tuple[int, int, in
     Definitions go last, whatever wave they are in: with a CRD go all its objects.
     """
     placed = ranks(objects, strict=False)
-    found: dict[str, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
+    found = {}
     for obj in objects:
         ref = ObjectRef.of(obj)
         stage = stage_of(ref.kind)
