@@ -152,7 +152,7 @@ def test_every_down_removes_what_a_killed_owner_has_left(call, made, arguments):
 
 
 def test_down_takes_a_name_or_all(call, capsys):
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="64"):
         call("down", "--name", "one", "--all")
     assert "not allowed with" in capsys.readouterr().err
 
