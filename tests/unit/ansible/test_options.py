@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import inspect
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from ansible_collections.iac.gitops.plugins.module_utils import _engine
 from pulumi_gitops.core import __version__, cluster
 from pulumi_gitops.core.cluster import ConnectionOptions
 from pulumi_gitops.core.controllers import ApplicationSpec, ControllerSpec, RepositorySpec, SyncSpec
-from pulumi_gitops.core.deploy import ReleaseSpec
+from pulumi_gitops.core.delivery import ReleaseOptions
+from pulumi_gitops.core.deploy import ForceConflicts, Ownership, rollback
+from pulumi_gitops.core.deploy.spec import GUARDED_KINDS
 from pulumi_gitops.core.errors import ClusterUnreachableError
 from pulumi_gitops.core.git import Credentials
 
@@ -27,7 +30,12 @@ PROMISED = {
     "repository": "controller name url username password namespace state",
     "application": "controller name url path revision destination_namespace project auto_sync prune self_heal "
     "create_namespace namespace wait wait_timeout state",
-    "deploy": "name namespace definition src images create_namespace wait wait_timeout prune state",
+    "deploy": "name namespace definition src kustomize helm remote_src images replicas create_namespace wait "
+    "wait_timeout prune rollback_on_failure plan_file plan_digest require_approval approved_by approval_max_age state",
+    "plan": "name namespace definition src kustomize helm remote_src images replicas plan_file report fail_on_change",
+    "rollback": "name namespace revision wait wait_timeout lock_timeout force_conflicts plan_digest require_approval "
+    "approved_by",
+    "release_info": "name namespace drift",
     "files": "url branch username password files delete commit_message author",
     "sync": "controller name revision namespace wait_timeout",
 }
@@ -39,7 +47,7 @@ SPECS = {
     "controller": ControllerSpec,
     "repository": RepositorySpec,
     "application": ApplicationSpec,
-    "deploy": ReleaseSpec,
+    "deploy": ReleaseOptions,
     "files": Credentials,
     "sync": SyncSpec,
 }
@@ -60,11 +68,73 @@ def test_options_have_the_names_and_defaults_of_the_engine(module, call_of):
         if field.name in INTERNAL:
             continue
         default = options[field.name].get("default")
-        if field.default is dataclasses.MISSING:
-            assert default is None, field.name
-        else:
-            expected = str(field.default) if isinstance(field.default, enum.Enum) else field.default
-            assert default == (list(expected) if isinstance(expected, tuple) else expected), field.name
+        assert default == as_option(field), field.name
+
+
+def as_option(field):
+    """Return the default of a field as an Ansible module says it; an empty text is an option that is not given."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    default = field.default
+    if isinstance(default, tuple):
+        return list(default)
+    return None if default in ("", dataclasses.MISSING) else str(default) if isinstance(default, enum.Enum) else default
+
+
+def test_a_plan_has_every_option_that_decides_over_it_with_the_same_defaults(call_of):
+    planning, deploying = (call_of(module)["argument_spec"] for module in ("plan", "deploy"))
+    assert {name for name in deploying if planning.get(name) != deploying[name]} == {
+        *("wait", "wait_timeout", "stall_timeout", "lock_timeout", "rollback_on_failure", "history_limit"),
+        *("history_secrets", "plan_digest", "require_approval", "approved_by", "approval_max_age", "state"),
+    }
+    assert set(planning) - set(deploying) == {"report", "fail_on_change"}
+
+
+def test_a_rollback_has_the_options_and_defaults_of_the_engine(call_of):
+    options = call_of("rollback")["argument_spec"]
+    parameters = inspect.signature(rollback).parameters
+    for name in ("wait", "wait_timeout", "lock_timeout", "force_conflicts"):
+        assert options[name]["default"] == parameters[name].default, name
+    assert options["revision"]["default"] == parameters["to"].default
+
+
+def test_the_choices_are_those_of_the_engine(call_of):
+    options = call_of("deploy")["argument_spec"]
+    assert options["force_conflicts"]["choices"] == list(map(str, ForceConflicts))
+    assert options["ownership"]["choices"] == list(map(str, Ownership))
+    assert set(options["prune_kinds"]["choices"]) == GUARDED_KINDS
+
+
+def test_the_role_has_the_options_and_defaults_of_the_module(call_of):
+    module = {
+        name: option for name, option in call_of("deploy")["argument_spec"].items() if name not in CONNECTION.split()
+    }
+    role = COLLECTION / "roles/deploy"
+    options = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    [task] = yaml.safe_load((role / "tasks/main.yml").read_text())
+    assert {f"deploy_{name}" for name in module} == set(options)
+    assert set(module) == set(task["iac.gitops.deploy"])
+    for name, option in module.items():
+        told = options[f"deploy_{name}"]
+        assert told.get("default") == option.get("default") == defaults.get(f"deploy_{name}"), name
+        assert told.get("choices") == option.get("choices"), name
+        assert told.get("required", False) == option.get("required", False), name
+        assert told["type"] == option["type"].replace("path", "str"), name
+        assert f"deploy_{name}" in task["iac.gitops.deploy"][name]
+
+
+@pytest.mark.parametrize("name", ["plan", "deploy", "rollback"])
+def test_a_playbook_has_all_options_of_its_module_as_variables_and_tells_them(name, call_of):
+    [play] = yaml.safe_load((COLLECTION / f"playbooks/{name}.yml").read_text())
+    check, work, *_ = play["tasks"]
+    options = set(call_of(name)["argument_spec"]) - set(CONNECTION.split())
+    assert set(work[f"iac.gitops.{name}"]) == options
+    usage = check["ansible.builtin.assert"]["fail_msg"]
+    untold = {option for option in options if option not in usage} - {"name", "remote_src"}
+    assert untold == set()
+    for option in options - {"name", "namespace"}:
+        assert f"{{{{ {option} | default(" in work[f"iac.gitops.{name}"][option]
 
 
 @pytest.mark.parametrize("module", PROMISED)

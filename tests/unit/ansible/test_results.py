@@ -113,6 +113,9 @@ def test_an_error_of_the_engine_has_code_hint_and_details_but_no_traceback(deplo
             {"url": f"https://ci:{CANARY}@git.example.com/x", "branch": "b", "commit_message": "m", "delete": "a"},
         ),
         ("deploy", RELEASE | {"proxy": f"http://ci:{CANARY}@proxy.example.com"}),
+        ("deploy", {"name": "x", "namespace": "x", "helm": {"chart": "/nowhere", "values": {"a": CANARY}}}),
+        ("plan", {"name": "x", "namespace": "x", "helm": {"chart": "/nowhere", "values": {"a": CANARY}, "typo": 1}}),
+        ("plan", {"name": "x", "namespace": "x", "helm": f'{{"values": {{"a": "{CANARY}"}}}}'}),
     ],
 )
 def test_contents_are_not_repeated_in_the_result(module, args, deployed, run_module):

@@ -55,11 +55,12 @@ def test_a_file_whose_name_looks_like_a_glob_is_found(places):
     assert locate(places, "a[1].yaml") == ["work/a[1].yaml"]
 
 
-def test_the_playbooks_of_the_collection_are_no_place_for_manifests(places):
-    own = _sources._OWN_PLAYBOOKS
-    assert (own / "deploy.yml").is_file()
-    with pytest.raises(AnsibleActionFail, match=r"deploy\.yml does not exist on the Ansible controller"):
-        _sources.locate("deploy.yml", [str(own)])
+@pytest.mark.parametrize(("folder", "name"), [("playbooks", "deploy.yml"), ("roles/deploy", "tasks")])
+def test_the_playbooks_and_roles_of_the_collection_are_no_place_for_manifests(places, folder, name):
+    own = _sources._OWN / folder
+    assert (own / name).exists()
+    with pytest.raises(AnsibleActionFail, match=f"{name} does not exist on the Ansible controller"):
+        _sources.locate(name, [str(own)])
 
 
 def test_what_is_missing_is_said_with_the_places_that_were_searched(places):

@@ -8,7 +8,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound, heuristic_log_sanitize
@@ -16,8 +18,14 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound, heuristic_log_sa
 from ansible_collections.iac.gitops.plugins.module_utils._engine import require_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+# A result goes through several queues and callbacks, into logs and into AWX's database, whole each time.
+MOST_ENTRIES = 500
+MOST_FIELDS = 100  # of one object
+MOST_WARNINGS = 20
+MOST_CHARACTERS = 1_000_000  # of a list, and of all differences together
+LONGEST_DIFF = 100_000  # of one object; Ansible's own modules stop at the same size
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # the words that Ansible itself uses
 
 
@@ -107,7 +115,7 @@ class EngineModule:
             failure = error
         # Outside of the handler, as Ansible reports the exception that is being handled, with its causes.
         if failure is not None:
-            self.fail_json(failure.message, code=failure.code, hint=failure.hint, details=failure.details)
+            self.fail_json(failure.message, code=failure.code, hint=failure.hint, details=presentable(failure.details))
         self.exit_json(**result)
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
@@ -143,19 +151,101 @@ class EngineModule:
         """Return a result that names each changed object, with a diff of each in diff mode."""
         changes = list(changes)
         changed = [change for change in changes if change.changed]
-        for change in changes:
-            if change.action == "handed_over":
-                self.warn(f"{change.ref} was left alone: {change.reason}")
+        self.warn_all(
+            f"{change.ref} was left alone: {change.reason}" for change in changes if change.action == "handed_over"
+        )
         return {
             "changed": bool(changed),
-            "changes": [change.as_dict() for change in changed],
-            **self.diffs(change.diff() for change in changed),
+            **bounded("changes", changed, lambda change: change.as_dict()),
+            **self.diffs(changed, change_diff),
             **values,
         }
 
-    def diffs(self, entries: Iterable[dict[str, str]]) -> dict[str, Any]:
-        """Return the part of a result that diff mode adds: one entry per object or file."""
-        return {"diff": list(entries)} if self._diff else {}
+    def warn_all(self, texts: Iterable[str]) -> None:
+        """Show warnings; when there are very many, the first ones and the number of the others."""
+        texts = list(texts)
+        for text in texts[:MOST_WARNINGS]:
+            self.warn(text)
+        if len(texts) > MOST_WARNINGS:
+            self.warn(f"and {len(texts) - MOST_WARNINGS} more warnings like these")
+
+    def diffs(self, items: Sequence[Any], show: Callable[[Any], dict[str, str]]) -> dict[str, Any]:
+        """Return the part of a result that diff mode adds: one entry per object or file.
+
+        Args:
+            items: What changed.
+            show: Makes the entry of one of them.
+        """
+        if not self._diff:
+            return {}
+        entries, room = [], MOST_CHARACTERS
+        for item in islice(items, MOST_ENTRIES):
+            entry = _short(show(item))
+            room -= sum(map(len, entry.values()))
+            if room < 0:
+                break
+            entries.append(entry)
+        if len(entries) < len(items):
+            entries.append({"prepared": f"{len(items) - len(entries)} more differences are not shown\n"})
+        return {"diff": entries}
+
+
+def change_diff(change: Any) -> dict[str, str]:
+    """Return the entry of a change: both texts, or for a huge object the fields that differ."""
+    entry = change.diff()
+    if len(entry["before"]) + len(entry["after"]) <= LONGEST_DIFF or not change.fields:
+        return entry
+    fields = change.fields
+    lines = [entry["after_header"], *(f"  {field}" for field in fields[:MOST_FIELDS])]
+    if len(fields) > MOST_FIELDS:
+        lines.append(f"  and {len(fields) - MOST_FIELDS} more fields")
+    return {"prepared": "\n".join(lines) + "\n"}
+
+
+def _short(entry: dict[str, str]) -> dict[str, str]:
+    size = sum(map(len, entry.values()))
+    if size <= LONGEST_DIFF:
+        return entry
+    header = entry.get("after_header", "")
+    return {"prepared": f"{header}\n  {size} characters, too many to be shown\n"}
+
+
+def bounded(name: str, items: Sequence[Any], entry: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return a list of a result and ``<name>_omitted``, the number of items that would have made it too long.
+
+    Args:
+        name: Key of the list.
+        items: What it is made of.
+        entry: Makes the entry of one of them.
+    """
+    shown, room = [], MOST_CHARACTERS
+    for item in islice(items, MOST_ENTRIES):
+        shown.append(entry(item))
+        room -= len(json.dumps(shown[-1]))
+        if room < 0:
+            shown.pop()
+            break
+    return {name: shown, f"{name}_omitted": len(items) - len(shown)}
+
+
+def presentable(value: Any) -> Any:
+    """Return the details of an error without known secrets, and with long lists cut (``<key>_omitted`` counts)."""
+    from pulumi_gitops.core.redact import redact
+
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, (list, tuple)):
+        return [presentable(item) for item in value[:MOST_ENTRIES]]
+    if isinstance(value, dict):
+        return dict(_presentable_items(value))
+    return value
+
+
+def _presentable_items(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        yield key, presentable(value)
+        if isinstance(value, (list, tuple)) and len(value) > MOST_ENTRIES:
+            yield f"{key}_omitted", len(value) - MOST_ENTRIES
 
 
 def _shown(name: str, value: Any) -> Any:
@@ -170,4 +260,6 @@ def _shown(name: str, value: Any) -> Any:
         return [entry["path"] if isinstance(entry, dict) else entry for entry in value]
     if name == "files":
         return dict.fromkeys(value, HIDDEN)
+    if name == "helm":
+        return {**value, "values": HIDDEN} if isinstance(value, dict) else HIDDEN
     return HIDDEN if name in ("definition", "patches") else value

@@ -11,87 +11,67 @@ short_description: Deploy a set of Kubernetes objects push-style
 description:
   - Applies a set of objects as one named release (server-side apply, field manager C(pulumi-gitops)), waits until all
     of them are ready, and removes objects that an earlier run of the same release applied and that left the set.
-  - Namespaces and CustomResourceDefinitions go first, whatever the order in the set; the rest is applied in parallel.
+  - Namespaces and CustomResourceDefinitions go first, whatever the order in the set; the rest is applied in parallel,
+    unless annotations order it (C(config.kubernetes.io/depends-on), C(argocd.argoproj.io/sync-wave)).
   - An unchanged set costs one request per kind and reports C(changed=false).
-  - The release is recorded in a Secret of its namespace, with what it holds and its revisions.
+  - The release is recorded in a Secret of its namespace, with what it holds and its revisions;
+    M(iac.gitops.release_info) shows them, M(iac.gitops.rollback) goes back to them.
+  - Check mode shows what would be done, and fails where the run would fail. M(iac.gitops.plan) shows everything
+    that is in the way, and makes plans that can be approved.
 extends_documentation_fragment:
   - iac.gitops._attributes
   - iac.gitops._attributes.all_group
   - iac.gitops._attributes.action_plugin
   - iac.gitops._kube_auth
   - iac.gitops._wait
+  - iac.gitops._release
+  - iac.gitops._release.source
+  - iac.gitops._release.run
 options:
-  name:
-    description: Name of the release, at most 63 characters.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the release, and of objects that name none themselves.
-    type: str
-    required: true
-  definition:
+  stall_timeout:
+    description: Seconds without any progress after which waiting ends, long before O(wait_timeout). V(0) for no limit.
+    type: int
+    default: 0
+  rollback_on_failure:
     description:
-      - The objects as a dictionary, a list of dictionaries, or YAML text of any number of documents.
-      - One of O(definition) and O(src) is required with O(state=present).
-    type: raw
-  src:
-    description:
-      - Files, folders or globs with manifests (V(*.yaml), V(*.yml), V(*.json); folders with their subfolders).
-      - Looked for on the Ansible controller, in this order - C(files/) of the role, C(files/) beside the playbook,
-        beside the playbook, the working directory of C(ansible-playbook).
-      - Files that are encrypted with Ansible Vault are decrypted.
-      - Manifests are not templated. Use O(definition) with P(ansible.builtin.template#lookup) for that.
-    type: list
-    elements: raw
-  remote_src:
-    description: Whether O(src) is on the managed node instead of the Ansible controller.
+      - Whether to go back to the last deployed revision when applying or waiting fails. The task fails all the same and
+        tells both the failure and the rollback.
     type: bool
     default: false
-  images:
+  history_limit:
+    description: Revisions that are kept to be shown and rolled back to.
+    type: int
+    default: 10
+  history_secrets:
     description:
-      - Images to use, by name. The name is that of a container, or the repository of an image, such as
-        V(registry.example.com/shop).
-      - Applies to containers and init containers of every kind that carries pods. A name without a match is an error.
-    type: dict
-    default: {}
-  create_namespace:
-    description: Whether to create O(namespace) if it does not exist.
+      - Whether the history keeps what Secrets held, in the Secret that is the record of the release. Without it a
+        rollback leaves Secrets as they are.
     type: bool
     default: true
-  prune:
+  plan_file:
     description:
-      - Whether to remove objects that an earlier run of this release applied and that are no longer in the set.
-      - Namespaces, CustomResourceDefinitions and PersistentVolumeClaims are kept. An empty set is an error.
-    type: bool
-    default: true
-  force_conflicts:
-    description:
-      - What to do when another field manager set a field of the set to another value.
-      - V(never) reports the conflict.
-      - V(own_fields) takes back fields that the last revision set, unless a known controller (an autoscaler, Argo CD)
-        owns them.
-      - V(all) takes every field.
-    type: str
-    choices: [never, own_fields, all]
-    default: own_fields
-  ownership:
-    description:
-      - How to treat objects of the set that exist and are not of this release.
-      - V(must_match) refuses them.
-      - V(adopt_if_unowned) takes in what no other release and no controller owns.
-      - V(adopt) takes over what Helm owns too, and the fields that kubectl, Helm and C(kubernetes.core) left behind.
-      - Objects of Argo CD and Flux are never touched.
-    type: str
-    choices: [must_match, adopt_if_unowned, adopt]
-    default: adopt_if_unowned
+      - Path, on the managed node, of the file that M(iac.gitops.plan) wrote and that was approved. The run changes
+        nothing when the plan or what it was made against has moved since, and says what moved.
+      - A file tells more about what moved than O(plan_digest), and which release it is for.
+      - On the Ansible controller itself a relative path starts at the working directory of C(ansible-playbook).
+    type: path
+  approval_max_age:
+    description: Seconds for which a plan in O(plan_file) holds; V(0) for ever.
+    type: int
+    default: 0
   state:
-    description: V(absent) removes all objects of the release and its record, then waits until they are gone.
+    description:
+      - V(absent) removes all objects of the release and its record, then waits until they are gone.
+      - PersistentVolumeClaims stay, unless O(prune_kinds) names them. A removal can not be approved, so it is refused
+        together with O(require_approval).
     type: str
     choices: [present, absent]
     default: present
 seealso:
+  - module: iac.gitops.plan
+  - module: iac.gitops.rollback
+  - module: iac.gitops.release_info
   - module: iac.gitops.application
-  - module: iac.gitops.files
 author:
   - pulumi-gitops contributors (@pulumi-gitops)
 """
@@ -104,6 +84,33 @@ EXAMPLES = r"""
     src: deploy/
     images:
       shop: "registry.example.com/shop:{{ build }}"
+    rollback_on_failure: true
+
+- name: Deploy an overlay
+  iac.gitops.deploy:
+    name: billing
+    namespace: billing
+    kustomize: billing/overlays/production
+
+- name: Deploy a chart
+  iac.gitops.deploy:
+    name: mail
+    namespace: mail
+    helm:
+      chart: charts/mail
+      values:
+        replicas: 2
+      value_files: [mail-production.yaml]
+
+- name: Deploy what was approved, or nothing
+  iac.gitops.deploy:
+    name: shop
+    namespace: shop
+    src: deploy/
+    plan_file: plan.json
+    require_approval: true
+    approved_by: "{{ approver }}"
+    approval_max_age: 86400
 
 - name: Deploy one object from a template
   iac.gitops.deploy:
@@ -121,7 +128,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 revision:
-  description: Revision of the release; V(0) when there is none. In check mode the revision before the change.
+  description:
+    - Revision of the release; V(0) when there is none. In check mode the revision that the run would make.
   returned: success
   type: int
   sample: 3
@@ -130,6 +138,16 @@ digest:
   returned: success
   type: str
   sample: sha256:1f3c9a2b...
+plan_digest:
+  description: Digest of the plan that was carried out, or would be. Empty with O(state=absent).
+  returned: success
+  type: str
+  sample: sha256:7be01d4c...
+rolled_back_to:
+  description: Always V(0); M(iac.gitops.rollback) returns the revision that it went back to.
+  returned: success
+  type: int
+  sample: 0
 changes:
   description: What was done, one entry per changed object; in check mode what would be done.
   returned: success
@@ -137,7 +155,7 @@ changes:
   elements: dict
   contains:
     action:
-      description: V(create), V(configure), V(prune) or V(delete).
+      description: V(create), V(configure), V(recreate), V(prune) or V(delete).
       returned: always
       type: str
       sample: configure
@@ -161,18 +179,28 @@ changes:
       returned: when there is one
       type: str
       sample: ownership
+changes_omitted:
+  description: Number of changes that are not listed, as the result would be too long. Usually V(0).
+  returned: success
+  type: int
+  sample: 0
+counts:
+  description: Number of objects by action, unchanged ones included.
+  returned: success
+  type: dict
+  sample: {configure: 1, unchanged: 4}
 code:
   description: Stable name of the error, for C(failed_when) and C(rescue).
   returned: failure
   type: str
-  sample: cluster.forbidden
+  sample: deploy.not_ready
 hint:
   description: What can be done about the error; may be empty.
   returned: failure
   type: str
-  sample: Check the roles of the user.
+  sample: Correct the cause and run again.
 details:
-  description: Facts about the error.
+  description: Facts about the error - an entry per object that is not ready, what moved since the approval.
   returned: failure
   type: dict
   sample: {}
@@ -180,53 +208,46 @@ details:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.iac.gitops.plugins.module_utils._common import CONNECTION, STATE, WAIT, EngineModule
+from ansible_collections.iac.gitops.plugins.module_utils._common import CONNECTION, STATE, WAIT
+from ansible_collections.iac.gitops.plugins.module_utils._release import NAMED, RUN, SOURCE, SOURCES, ReleaseModule
 
 
-class Deploy(EngineModule, AnsibleModule):
+class Deploy(ReleaseModule, AnsibleModule):
     def work(self):
         from pulumi_gitops.core.cluster import connect
-        from pulumi_gitops.core.deploy import deploy, remove
+        from pulumi_gitops.core.deploy import deploy
 
+        if self.params["state"] == "absent":
+            return self.remove()
+        spec = self.request()
         with connect(self.connection()) as cluster:
-            if self.params["state"] == "present":
-                result = deploy(cluster, self.release(), check=self.check_mode)
-            else:
-                result = remove(
-                    cluster,
-                    self.params["name"],
-                    self.params["namespace"],
-                    check=self.check_mode,
-                    wait=self.params["wait"],
-                    wait_timeout=self.params["wait_timeout"],
-                )
-        return self.report(result.changes, revision=result.revision, digest=result.digest)
+            return self.outcome(deploy(cluster, spec, check=self.check_mode))
 
-    def release(self):
-        from pulumi_gitops.core.deploy import ForceConflicts, Ownership, ReleaseSpec, detect_origin
-        from pulumi_gitops.core.render import as_objects, set_images
+    def remove(self):
+        from pulumi_gitops.core.cluster import connect
+        from pulumi_gitops.core.deploy import remove
+        from pulumi_gitops.core.deploy.spec import GUARDED_KINDS
+        from pulumi_gitops.core.errors import ApprovalMissingError
 
-        definition = self.params["definition"]
-        objects = self.read_sources() if definition is None else as_objects(definition)
-        return self.spec(
-            ReleaseSpec,
-            objects=set_images(objects, self.params["images"]),
-            force_conflicts=ForceConflicts(self.params["force_conflicts"]),
-            ownership=Ownership(self.params["ownership"]),
-            origin=detect_origin("ansible"),
-        )
-
-    def read_sources(self):
-        from pulumi_gitops.core.render import load_sources
-        from pulumi_gitops.core.yamlio import load_manifests
-
-        objects = []
-        for source in self.params["src"]:
-            if isinstance(source, dict):  # the action plugin has read it on the controller
-                objects += load_manifests(source["content"], source=source["path"])
-            else:
-                objects += load_sources(source)
-        return objects
+        params = self.params
+        if params["require_approval"] or params["plan_file"] or params["plan_digest"]:
+            raise ApprovalMissingError(
+                f"release {params['namespace']}/{params['name']} is not removed: a removal has no plan to approve",
+                hint="Leave require_approval, plan_file and plan_digest out to remove the release.",
+            )
+        claims = "PersistentVolumeClaim"
+        with connect(self.connection()) as cluster:
+            result = remove(
+                cluster,
+                params["name"],
+                params["namespace"],
+                check=self.check_mode,
+                wait=params["wait"],
+                wait_timeout=params["wait_timeout"],
+                lock_timeout=params["lock_timeout"],
+                prune_kinds=GUARDED_KINDS if claims in params["prune_kinds"] else GUARDED_KINDS - {claims},
+            )
+        return self.outcome(result)
 
 
 def main():
@@ -234,24 +255,19 @@ def main():
         argument_spec={
             **CONNECTION,
             **WAIT,
-            "name": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
-            "definition": {"type": "raw"},
-            "src": {"type": "list", "elements": "raw"},
-            "remote_src": {"type": "bool", "default": False},
-            "images": {"type": "dict", "default": {}},
-            "create_namespace": {"type": "bool", "default": True},
-            "prune": {"type": "bool", "default": True},
-            "force_conflicts": {"type": "str", "default": "own_fields", "choices": ["never", "own_fields", "all"]},
-            "ownership": {
-                "type": "str",
-                "default": "adopt_if_unowned",
-                "choices": ["must_match", "adopt_if_unowned", "adopt"],
-            },
+            **NAMED,
+            **SOURCE,
+            **RUN,
+            "stall_timeout": {"type": "int", "default": 0},
+            "rollback_on_failure": {"type": "bool", "default": False},
+            "history_limit": {"type": "int", "default": 10},
+            "history_secrets": {"type": "bool", "default": True, "no_log": False},
+            "plan_file": {"type": "path"},
+            "approval_max_age": {"type": "int", "default": 0},
             "state": STATE,
         },
-        mutually_exclusive=[("definition", "src")],
-        required_if=[("state", "present", ("definition", "src"), True)],
+        mutually_exclusive=[SOURCES],
+        required_if=[("state", "present", SOURCES, True)],
         supports_check_mode=True,
     )
     module.run()

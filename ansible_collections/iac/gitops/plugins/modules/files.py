@@ -139,16 +139,18 @@ class Files(EngineModule, AnsibleModule):
             "commit": result.commit,
             "branch": result.branch,
             "changed_paths": list(result.changed_paths),
-            **self.diffs(
-                {
-                    "before_header": change.path,
-                    "after_header": change.path,
-                    "before": change.before or "",
-                    "after": change.after or "",
-                }
-                for change in result.changes
-            ),
+            **self.diffs(result.changes, file_diff),
         }
+
+
+def file_diff(change):
+    """Return the entry of one file in diff mode."""
+    return {
+        "before_header": change.path,
+        "after_header": change.path,
+        "before": change.before or "",
+        "after": change.after or "",
+    }
 
 
 def main():

@@ -91,6 +91,11 @@ changes:
       returned: when there is one
       type: str
       sample: ownership
+changes_omitted:
+  description: Number of changes that are not listed, as the result would be too long. Usually V(0).
+  returned: success
+  type: int
+  sample: 0
 code:
   description: Stable name of the error, for C(failed_when) and C(rescue).
   returned: failure

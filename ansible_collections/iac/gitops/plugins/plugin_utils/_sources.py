@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MANIFEST_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 MAX_BYTES = 64 * 1024 * 1024  # what the engine reads of one file
 
-# Not a place that users put files in, yet a search path of the playbooks that are called by their full name.
-_OWN_PLAYBOOKS = Path(__file__).absolute().parents[2] / "playbooks"
+# Not a place that users put files in, yet the search path of playbooks and roles that are called by their full name.
+_OWN = Path(__file__).absolute().parents[2]
 
 
 def locate(pattern: str, folders: Iterable[str]) -> list[Path]:
@@ -31,7 +31,7 @@ def locate(pattern: str, folders: Iterable[str]) -> list[Path]:
     directory of the caller; the first place that has a match wins.
     """
     bases = [Path(folder).absolute() for folder in folders]
-    places = [place for base in bases if base != _OWN_PLAYBOOKS for place in (base / "files", base)]
+    places = [place for base in bases if not base.is_relative_to(_OWN) for place in (base / "files", base)]
     places = list(dict.fromkeys([*places, Path.cwd()]))
     wanted = Path(pattern).expanduser()
     for place in places:
