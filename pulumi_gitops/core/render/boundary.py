@@ -49,6 +49,15 @@ def resolved(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def joined(folder: Path, text: str) -> Path:
+    """Return where a reference leads, without links.
+
+    ``..`` is taken off the text before links are followed, as Go's filepath.Join does it: ``link/../x`` is ``x``
+    beside the link, and not beside what it leads to.
+    """
+    return resolved(Path(os.path.normpath(folder / text)))
+
+
 def is_file(path: Path) -> bool:
     """Tell whether there is a file; before Python 3.13 :meth:`Path.is_file` raises for a name that is too long."""
     return os.path.isfile(path)  # noqa: PTH113

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from ..errors import EmptySetError, InputError, SourceUnavailableError
 from ..objects import KubeObject
 from ..process import run
+from ..yamlio import dump
 from .boundary import is_file, is_folder, is_remote, resolved
 from .helm_chart import OCI, check_chart
 from .helm_output import failure, notices, read_output, value_mask
@@ -163,16 +163,9 @@ def _values_text(values: object) -> bytes:
     if not isinstance(values, Mapping):
         raise InputError(f"values has to be a mapping, not {type(values).__name__}")
     try:
-        # JSON is YAML in which no string can be taken for something else.
-        return json.dumps(values, allow_nan=False, default=_plain).encode() if values else b""
-    except (TypeError, ValueError) as error:
-        raise InputError("values holds something that is not JSON", hint="Use texts, numbers, lists...") from error
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(type(value).__name__)
+        return dump(values).encode() if values else b""
+    except InputError as error:
+        raise InputError(f"values: {error.message}", hint=error.hint) from error
 
 
 def _arguments(chart: HelmChart, located: str, files: Sequence[Path], *, has_values: bool) -> list[str]:

@@ -29,7 +29,9 @@ _PLACE = re.compile(rf"({_TEMPLATE}(?::\d+)*)")
 _LINE = re.compile(rf"({_TEMPLATE}):(\d+)(?::(\d+))?")
 _PARSE_ERROR = re.compile(rf"YAML parse error on ({_TEMPLATE})")
 _NOTICE = re.compile(r"(?i)\bwarn(ing)?\b|skipping unknown hook")
+# What stands around a message in the logs of Helm 3 and of Helm 4.
 _LOG_PREFIX = re.compile(r"^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?[\w.]+\.go:\d+: ")
+_LOG_FIELDS = re.compile(r'^(time=\S+ )?level=\w+ msg="((?:[^"\\]|\\.)*)"')
 # As in core.redact: shorter ones would blank out ordinary words.
 _SHORTEST = 4
 
@@ -72,11 +74,10 @@ def _weight(obj: KubeObject) -> int:
         return 0  # as Helm has it
 
 
-def notices(stderr: str) -> Iterator[str]:
-    """Yield what helm warned of, such as a value that it ignores."""
-    for line in stderr.splitlines():
-        if _NOTICE.search(line):
-            yield "helm: " + _LOG_PREFIX.sub("", line.strip())
+def notices(stderr: str) -> list[str]:
+    """Return what helm warned of, such as a value that it ignores; it says some things twice."""
+    lines = [line.strip() for line in stderr.splitlines() if _NOTICE.search(line)]
+    return list(dict.fromkeys("helm: " + _LOG_FIELDS.sub(r"\2", _LOG_PREFIX.sub("", line)) for line in lines))
 
 
 def failure(chart: str, stderr: str, returncode: int) -> GitOpsError:
@@ -102,6 +103,9 @@ def failure(chart: str, stderr: str, returncode: int) -> GitOpsError:
         return InputError(
             message, hint=f"Fetch them once: helm dependency build {chart}, and keep charts/ with it.", details=details
         )
+    if "HTTP request failed for" in reason:
+        hint = "values.schema.json refers to the network: set allow_network, or put what it refers to into the chart."
+        return InputError(message, hint=hint, details=details)
     if chart.startswith(OCI):
         hint = "Check reference, version and network; a private registry needs helm registry login."
         return SourceUnavailableError(message, hint=hint, details=details)

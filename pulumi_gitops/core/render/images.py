@@ -71,7 +71,9 @@ def check_images(images: Mapping[str, Any], paths: Sequence[str] = ()) -> None:
     for path in paths:
         if not _PATH.match(str(path)):
             raise InputError(
-                f"image_paths: {path!r} is not a path", hint="Write it like spec.image or spec.workers[].image."
+                f"image_paths: {path!r} is not a path",
+                hint="Write it like spec.image or spec.workers[].image.",
+                details={"property": "image_paths"},
             )
 
 
@@ -113,6 +115,7 @@ def _at_paths(objects: Sequence[KubeObject], paths: Sequence[str]) -> Iterator[_
             raise InputError(
                 f"image_paths: {path} leads to no text in any object",
                 hint=f"Texts that may be images: {', '.join(known) or 'none'}.",
+                details={"property": "image_paths"},
             )
         yield from found
 

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import ManifestError, SourceUnavailableError
 from ..redact import register
 from ..yamlio import load_documents
-from .boundary import is_file, is_folder, is_remote, is_within, resolved
+from .boundary import is_file, is_folder, is_remote, is_within, joined, resolved
 from .places import Place, read_places
 
 _NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -156,7 +156,7 @@ class _Kustomization:
     def objects_or_files(self, field: Place) -> None:
         """Patches, as text or as files."""
         for item in field.texts():
-            if not self._inline(item):
+            if not self._inline(item) or self._exists(item):
                 self._file(item)
 
     def with_paths(self, field: Place) -> None:
@@ -193,11 +193,13 @@ class _Kustomization:
         """A Secret from files and literals."""
         self.config_map(generator)
         for value in generator.fields("literals"):
-            register(*(item.text.partition("=")[2].strip("'\"") for item in value.texts()))
+            for item in value.texts():
+                key, found, secret = item.text.partition("=")
+                register(secret.strip("'\"") if found else key)
         for name in ("envs", "env"):
             for value in generator.fields(name):
                 for item in value.texts():
-                    _register_env_file(self._folder / item.text)
+                    _register_env_file(joined(self._folder, item.text))
 
     def plugins(self, field: Place) -> None:
         """Generators, transformers and validators: as text, as files, or from folders."""
@@ -208,7 +210,7 @@ class _Kustomization:
             configs = self._inline(item)
             for config in configs:
                 self.plugin(item.holding(config))
-            if not configs:
+            if not configs or self._exists(item):
                 _Kustomization(self._tree, self._folder, self._folder)._resource(item)  # noqa: SLF001
 
     def plugin(self, config: Place) -> None:
@@ -245,7 +247,7 @@ class _Kustomization:
 
     def _base(self, place: Place) -> bool:
         """Take a folder in, and tell whether it was one."""
-        path = resolved(self._folder / place.text)
+        path = joined(self._folder, place.text)
         if not is_folder(path):
             return False
         self._tree.check_within_root(place, path)
@@ -258,7 +260,7 @@ class _Kustomization:
         """Return the file that a text names, None for an address that is allowed."""
         if self._tree.is_address(place):
             return None
-        path = resolved(self._folder / place.text)
+        path = joined(self._folder, place.text)
         if not is_within(path, self._folder):
             message = f"{place.text!r} leads to {path}, outside the folder of its kustomization"
             hint = "kustomize reads files in or below that folder only; what is shared goes into a base."
@@ -267,11 +269,15 @@ class _Kustomization:
             place.fail(f"{place.text!r} does not exist; relative paths start at {self._folder}")
         return path
 
+    def _exists(self, place: Place) -> bool:
+        path = joined(self._folder, place.text)
+        return is_file(path) or is_folder(path)
+
     def _inline(self, place: Place) -> list[dict[str, Any]]:
-        """Return the objects that a text consists of, none when it is a path."""
-        path = self._folder / place.text
-        if is_file(path) or is_folder(path):
-            return []
+        """Return the objects that a text consists of, none when it is a path.
+
+        A text can be both. kustomize then takes the objects, by rules that are not quite these: judge both.
+        """
         try:
             documents = load_documents(place.text, source=str(place.path))
         except ManifestError:

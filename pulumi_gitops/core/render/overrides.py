@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
-from ..objects import KubeObject, ObjectRef, is_crd, pod_template_of
+from ..objects import KubeObject, ObjectRef, is_crd, labels_of, pod_template_of
 from .images import check_images, set_images
 
 _NAME = re.compile(r"(?=.{1,63}\Z)[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -64,8 +64,8 @@ def apply_overrides(objects: Sequence[KubeObject], overrides: Overrides) -> list
         raise
     _set_replicas(result, overrides.replicas)
     _set_labels(result, overrides.labels)
-    for metadata in _metadata(result):
-        _merge(metadata, "annotations", overrides.annotations)
+    for holder in _with_metadata(result):
+        _add(holder, "annotations", overrides.annotations)
     if overrides.namespace:
         _set_namespace(result, overrides.namespace)
     return result
@@ -112,7 +112,7 @@ def _is_key(key: str) -> bool:
 
 def _number(value: Any) -> int | None:
     """Return a number of replicas, None when it is none; Ansible's templates make texts of numbers."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,10}", value):
         value = int(value)
     is_number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_REPLICAS
     return value if is_number else None
@@ -126,7 +126,7 @@ def _set_replicas(objects: Sequence[KubeObject], replicas: Mapping[str, Any]) ->
     workloads: list[str] = []
     for obj in objects:
         ref, spec = ObjectRef.of(obj), obj.get("spec")
-        if not isinstance(spec, dict) or not (ref.group_kind in _SCALED or _number(spec.get("replicas")) is not None):
+        if not isinstance(spec, dict) or not (ref.group_kind in _SCALED or type(spec.get("replicas")) is int):
             continue
         workloads.append(f"{ref.kind}/{ref.name}")
         for name in (workloads[-1], ref.name):
@@ -142,30 +142,30 @@ def _set_replicas(objects: Sequence[KubeObject], replicas: Mapping[str, Any]) ->
 
 def _set_labels(objects: Sequence[KubeObject], labels: Mapping[str, str]) -> None:
     selectors = {key: ref for obj in objects for key, ref in _selected(obj)} if labels else {}
-    for metadata in _metadata(objects, pods_only=True):
+    for pod in _with_metadata(objects, pods_only=True):
+        has = labels_of(pod)
         for key, value in labels.items():
-            if key in selectors and (metadata.get("labels") or {}).get(key) != value:
+            if key in selectors and has.get(key) != value:
                 message = f"{key}={value} would change what {selectors[key]} selects"
                 raise _error("labels", message, "Choose a label that no selector uses.")
-    for metadata in _metadata(objects):
-        _merge(metadata, "labels", labels)
+    for holder in _with_metadata(objects):
+        _add(holder, "labels", labels)
 
 
-def _metadata(objects: Sequence[KubeObject], *, pods_only: bool = False) -> Iterator[dict[str, Any]]:
-    """Yield the metadata of objects and of their pod templates."""
+def _with_metadata(objects: Sequence[KubeObject], *, pods_only: bool = False) -> Iterator[KubeObject]:
+    """Yield objects and their pod templates."""
     for obj in objects:
         template = pod_template_of(obj)
-        holders = [template] if pods_only or template is obj else [obj, template]
-        for holder in holders:
-            if holder is not None:
-                if not isinstance(holder.get("metadata"), dict):
-                    holder["metadata"] = {}
-                yield holder["metadata"]
+        if not pods_only and template is not obj:
+            yield obj
+        if template is not None:
+            yield template
 
 
-def _merge(metadata: dict[str, Any], part: str, more: Mapping[str, str]) -> None:
+def _add(holder: KubeObject, part: str, more: Mapping[str, str]) -> None:
     if more:
-        metadata[part] = {**(metadata.get(part) or {}), **more}
+        metadata = holder.get("metadata") or {}
+        holder["metadata"] = {**metadata, part: {**(metadata.get(part) or {}), **more}}
 
 
 def _selected(obj: KubeObject) -> Iterator[tuple[str, ObjectRef]]:

@@ -143,5 +143,5 @@ def _left_behind(objects: Sequence[KubeObject], wanted: str, namespace: str) -> 
     nameless = [ref for ref in map(ObjectRef.of, objects) if not ref.namespace]
     if not nameless:
         return []
-    which = f"{len(nameless)} objects name no namespace ({nameless[0]}, ...)"
+    which = f"{len(nameless)} of {len(objects)} objects name no namespace ({nameless[0]}, ...)"
     return [f"{which}: those that live in one go to {namespace}, not to {wanted}"]

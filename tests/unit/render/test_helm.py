@@ -97,11 +97,14 @@ def test_what_helm_warns_of_is_passed_on_without_values(render, program):
         f"coalesce.go:237: warning: skipped value for shop.x: {CANARY} is not a table.\n"
         '2026/01/01 10:00:00 manifest_sorter.go:199: info: skipping unknown hook: "crd-install"\n'
         "walk.go:75: found symbolic link in path\n"
+        'level=WARN msg="this chart is deprecated"\n'
+        'level=WARN msg="this chart is deprecated"\n'
     )
     rendered = render(program("helm-warns", "v3.22.0", CONFIG, stderr=said), values={"x": CANARY})
     assert rendered.warnings == (
         "helm: warning: skipped value for shop.x: *** is not a table.",
         'helm: info: skipping unknown hook: "crd-install"',
+        "helm: this chart is deprecated",
     )
 
 
@@ -115,7 +118,7 @@ def test_values_reach_helm_by_its_standard_input_and_by_nothing_else(render, hel
     options = {"kube_version": "1.36.3", "api_versions": ["example.com/v1"], "include_crds": True}
     render(values={"password": CANARY, "n": 1.5, "off": None}, value_files=[file], **options)
     seen = helm.run()
-    assert seen["stdin"] == f'{{"password": "{CANARY}", "n": 1.5, "off": null}}'
+    assert seen["stdin"] == f'password: {CANARY}\n"n": 1.5\n"off": null\n'
     assert seen["argv"][1:] == [
         *("template", "shop", str(chart), "--namespace=shop", "--include-crds"),
         *(f'--values="{file}"', "--values=-", "--kube-version=1.36.3", "--api-versions=example.com/v1"),
@@ -176,8 +179,9 @@ def test_a_chart_of_a_registry_is_fetched_with_the_users_login(render, helm, mon
         ({"value_files": ["https://example.com/v.yaml"]}, InputError, "not a local file"),
         ({"value_files": ["{folder}"]}, InputError, "is not a file"),
         ({"values": [CANARY]}, InputError, "has to be a mapping"),
-        ({"values": {"a": {CANARY}}}, InputError, "not JSON"),
-        ({"values": {"a": float("nan")}}, InputError, "not JSON"),
+        ({"values": {"a": {CANARY}}}, InputError, "values: a value of type set can not be written"),
+        ({"values": {"a": float("nan")}}, InputError, "values: nan can not be written"),
+        ({"values": {8080: "a"}}, InputError, "values: the key 8080 can not be written"),
     ],
 )
 def test_what_is_wrong_before_helm_is_started(render, helm, chart, options, error, said):

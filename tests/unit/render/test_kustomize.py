@@ -210,6 +210,24 @@ def test_text_that_kustomize_takes_for_a_path_is_judged_as_one(render, kustomize
     assert error.details["text"] == "https://git.example.com/x"
 
 
+@pytest.mark.parametrize("inside", ["path: https:/git.example.com/x", "path: web.yaml"])
+def test_text_that_is_both_an_object_and_a_path_is_judged_as_both(render, kustomize, inside):
+    # A file may be named like an object, with folders for its slashes.
+    text = f"{{apiVersion: builtin, kind: PatchTransformer, metadata: {{name: x}}, {inside}}}"
+    file = PLUGIN + ("path: web.yaml\n" if "https" in inside else "path: https://git.example.com/x\n")
+    error = refused(render, kustomize, kustomization(f"transformers: ['{text}']", **{f"overlays/p/{text}": file}))
+    assert "git.example.com/x" in error.details["text"]
+
+
+def test_a_patch_that_is_both_is_judged_as_a_path_too(render, kustomize, tree):
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: web}}"
+    folder = tree(kustomization(f"patchesStrategicMerge: ['{text}']")) / "overlays/p"
+    render({})
+    kustomize.record.unlink()
+    (folder / text).symlink_to("/etc/hostname")
+    assert refused(render, kustomize, {}).details["text"] == text
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -252,6 +270,17 @@ def test_a_file_outside_the_folder_of_its_kustomization_is_refused_by_a_link_too
     (folder / "folder").symlink_to("..")
     error = refused(render, kustomize, {})
     assert "outside the folder of its kustomization" in error.message
+
+
+def test_dots_behind_a_link_are_taken_off_the_text_as_kustomize_does_it(render, kustomize, tree, tmp_path):
+    """Followed by the file system, the path would lead to a/b/outside, inside of the root."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kustomization.yaml").write_text("resources: []")
+    inside = {"a/b/outside/kustomization.yaml": "resources: []", "a/b/c/d/e/x": ""}
+    folder = tree(kustomization("resources: [link/../../../../outside]", **inside))
+    (folder / "overlays/p/link").symlink_to(folder / "a/b/c/d/e")
+    assert str(outside) in refused(render, kustomize, {}).message
 
 
 def test_a_kustomization_that_is_a_link_to_the_outside_is_refused(render, kustomize, tree, tmp_path):
@@ -411,10 +440,12 @@ def test_the_version_is_asked_for_once(program, tree, monkeypatch, tmp_path):
 
 
 def test_a_failure_says_what_kustomize_said_without_the_secrets_of_generators(program, tree):
-    kustomize = program("kustomize", "v5.8.1", stderr="Error: no canary-literal, canary-env\n", returncode=1)
-    text = "secretGenerator:\n- name: x\n  literals: ['a=\"canary-literal\"']\n  envs: [x.env]"
+    kustomize = program(
+        "kustomize", "v5.8.1", stderr="Error: no canary-literal, canary-env, canary-odd\n", returncode=1
+    )
+    text = "secretGenerator:\n- name: x\n  literals: ['a=\"canary-literal\"', canary-odd]\n  envs: [x.env]"
     folder = tree(kustomization(text, **{"overlays/p/x.env": "TOKEN=canary-env\n"})) / "overlays/p"
-    with pytest.raises(InputError, match=r"can not build .*: no \*\*\*, \*\*\*") as caught:
+    with pytest.raises(InputError, match=r"can not build .*: no \*\*\*, \*\*\*, \*\*\*") as caught:
         render_kustomize(folder, binary=str(kustomize.path))
     assert "canary" not in f"{caught.value} {caught.value.as_dict()}"
     assert redact.redact("canary-env") == "***"
