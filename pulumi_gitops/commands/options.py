@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import InputError
+from ..core.errors import EmptySetError, InputError
+from . import arguments
 
 if TYPE_CHECKING:
     from ..core.delivery import ReleaseOptions
 
 _STDIN = "-"
 _HELM = {"helm_chart": "chart", "helm_version": "version", "helm_values": "value_files", "helm_release": "release_name"}
-_EXPRESSIONS = ("condition=", "jsonpath=")
 
 
 # --- groups of options -----------------------------------------------------------------------------------------------
@@ -45,7 +44,7 @@ def add_release(parser: argparse.ArgumentParser, *, optional: bool = False) -> N
     group.add_argument(
         "--kubeconfig",
         metavar="FILE",
-        type=_path,
+        type=arguments.path,
         default=None,
         help="kubeconfig (default: $KUBECONFIG, ~/.kube/config)",
     )
@@ -72,7 +71,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
     helm.add_argument("--helm-release", metavar="NAME", help="release name that the chart sees (default: RELEASE)")
 
     overrides = parser.add_argument_group("overrides (one that matches nothing is an error)")
-    _pairs(overrides, "--image", "images", "NAME=REF", "image of a container or repository")
+    arguments.add_pairs(overrides, "--image", "images", "NAME=REF", "image of a container or repository")
     overrides.add_argument(
         "--image-path",
         dest="image_paths",
@@ -80,21 +79,28 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="one more place of images, for custom kinds: spec.image (repeatable)",
     )
-    _pairs(overrides, "--replicas", "replicas", "NAME=N", "number of replicas of a workload", _number)
-    _pairs(overrides, "--label", "labels", "KEY=VALUE", "label for every object and pod template")
-    _pairs(overrides, "--annotation", "annotations", "KEY=VALUE", "annotation for every object and pod template")
-    _flag(overrides, "--set-namespace", "move every object that names a namespace into NAMESPACE")
-    _flag(overrides, "--allow-network", "let kustomize and helm fetch what they refer to")
+    arguments.add_pairs(
+        overrides, "--replicas", "replicas", "NAME=N", "number of replicas of a workload", arguments.number
+    )
+    arguments.add_pairs(overrides, "--label", "labels", "KEY=VALUE", "label for every object and pod template")
+    arguments.add_pairs(
+        overrides, "--annotation", "annotations", "KEY=VALUE", "annotation for every object and pod template"
+    )
+    arguments.add_flag(overrides, "--set-namespace", "move every object that names a namespace into NAMESPACE")
+    arguments.add_flag(overrides, "--allow-network", "let kustomize and helm fetch what they refer to")
 
 
 def add_treatment(parser: argparse.ArgumentParser) -> None:
     """Add how to treat what exists: this decides over the plan."""
     group = parser.add_argument_group("what exists already")
-    _switch(group, "--create-namespace", "create NAMESPACE if it does not exist (default: yes)")
-    _switch(group, "--prune", "remove objects of the release that left the set (default: yes)")
+    arguments.add_switch(group, "--create-namespace", "create NAMESPACE if it does not exist (default: yes)")
+    arguments.add_switch(group, "--prune", "remove objects of the release that left the set (default: yes)")
     add_prune_kinds(group, "kind that prune may remove too: Namespace, CustomResourceDefinition, PersistentVolumeClaim")
     group.add_argument(
-        "--prune-limit", metavar="N", type=_count, help="the most objects that prune may remove (default: any number)"
+        "--prune-limit",
+        metavar="N",
+        type=arguments.count,
+        help="the most objects that prune may remove (default: any number)",
     )
     add_force(group)
     group.add_argument(
@@ -109,7 +115,7 @@ def add_treatment(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="field to leave to others: Deployment/web:/spec/replicas (repeatable)",
     )
-    _flag(group, "--recreate", "delete and create anew what can not be changed in place")
+    arguments.add_flag(group, "--recreate", "delete and create anew what can not be changed in place")
 
 
 def add_prune_kinds(group: argparse._ActionsContainer, text: str) -> None:
@@ -129,19 +135,19 @@ def add_force(group: argparse._ActionsContainer) -> None:
 def add_waiting(parser: argparse.ArgumentParser, *, text: str = "wait until all objects are ready") -> Any:
     """Add waiting and the lock; returns the group."""
     group = parser.add_argument_group("waiting")
-    _switch(group, "--wait", f"{text} (default: yes)")
+    arguments.add_switch(group, "--wait", f"{text} (default: yes)")
     group.add_argument(
         "--timeout",
         "--wait-timeout",
         dest="wait_timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=arguments.seconds,
         help="how long to wait (default: 300)",
     )
     group.add_argument(
         "--lock-timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=arguments.seconds,
         help="how long to wait for another run of the release to end (default: 60)",
     )
     return group
@@ -153,23 +159,25 @@ def add_carrying_out(parser: argparse.ArgumentParser) -> None:
     waiting.add_argument(
         "--stall-timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=arguments.seconds,
         help="end waiting when nothing has happened for so long (default: 0, no such limit)",
     )
     waiting.add_argument(
         "--wait-for",
         metavar="EXPR",
         action="append",
-        type=_expression,
+        type=arguments.expression,
         help="condition=Ready or jsonpath={.status.phase}=Running, with an object before it if need be: "
         "Database/main:condition=Ready (repeatable)",
     )
     group = parser.add_argument_group("failure and history")
-    _flag(group, "--rollback-on-failure", "go back to the last deployed revision when applying or waiting fails")
-    group.add_argument(
-        "--history-limit", metavar="N", type=_count, help="revisions that the record keeps (default: 10)"
+    arguments.add_flag(
+        group, "--rollback-on-failure", "go back to the last deployed revision when applying or waiting fails"
     )
-    _switch(group, "--history-secrets", "keep what Secrets held, which a rollback needs (default: yes)")
+    group.add_argument(
+        "--history-limit", metavar="N", type=arguments.count, help="revisions that the record keeps (default: 10)"
+    )
+    arguments.add_switch(group, "--history-secrets", "keep what Secrets held, which a rollback needs (default: yes)")
 
 
 def add_approval(parser: argparse.ArgumentParser, *, files: bool = True) -> None:
@@ -180,13 +188,15 @@ def add_approval(parser: argparse.ArgumentParser, *, files: bool = True) -> None
             "--plan-file", metavar="FILE", help="plan that was approved: carry out exactly that or refuse"
         )
     group.add_argument("--plan-digest", metavar="DIGEST", help="digest of the plan that was approved")
-    _flag(group, "--require-approval", "refuse to change anything without an approved plan and --approved-by")
+    arguments.add_flag(
+        group, "--require-approval", "refuse to change anything without an approved plan and --approved-by"
+    )
     group.add_argument("--approved-by", metavar="WHO", help="who approved the plan; kept in the record")
     if files:
         group.add_argument(
             "--approval-max-age",
             metavar="SECONDS",
-            type=_seconds,
+            type=arguments.seconds,
             help="how long a plan file holds (default: 0, for ever)",
         )
 
@@ -198,101 +208,6 @@ def add_output(parser: argparse.ArgumentParser, *forms: str) -> None:
     )
 
 
-# --- kinds of options ------------------------------------------------------------------------------------------------
-
-
-class _AddPair(argparse.Action):
-    """Collects pairs in a dict; a key that is given twice is an error."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse says what an action is given
-        namespace: argparse.Namespace,
-        values: Any,
-        option: str | None = None,  # noqa: ARG002
-    ) -> None:
-        key, value = values
-        pairs = dict(getattr(namespace, self.dest, None) or {})
-        if key in pairs:
-            raise argparse.ArgumentError(self, f"{key} is given twice")
-        setattr(namespace, self.dest, {**pairs, key: value})
-
-
-def _pairs(
-    group: argparse._ActionsContainer,
-    option: str,
-    dest: str,
-    metavar: str,
-    text: str,
-    value_of: Callable[[str], Any] = str,
-) -> None:
-    def pair(given: str) -> tuple[str, Any]:
-        key, equals, value = given.partition("=")
-        if not key or not equals:
-            raise argparse.ArgumentTypeError(f"{given!r} is not of the form {metavar}")
-        return key, value_of(value)
-
-    group.add_argument(option, dest=dest, metavar=metavar, type=pair, action=_AddPair, help=f"{text} (repeatable)")
-
-
-def _flag(group: argparse._ActionsContainer, option: str, text: str) -> None:
-    group.add_argument(option, action="store_true", default=argparse.SUPPRESS, help=text)
-
-
-def _switch(group: argparse._ActionsContainer, option: str, text: str) -> None:
-    group.add_argument(option, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
-
-
-def _path(given: str) -> str:
-    if "\n" in given:
-        raise argparse.ArgumentTypeError("a path is expected; the process list shows what stands here to everybody")
-    return given
-
-
-def _number(given: str) -> int:
-    try:
-        return int(given)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{given!r} is not a whole number") from error
-
-
-def _count(given: str) -> int:
-    number = _number(given)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{given} is less than 0")
-    return number
-
-
-def revision(given: str) -> int:
-    """Read the number of a revision."""
-    number = _number(given)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{given} is not the number of a revision")
-    return number
-
-
-def _seconds(given: str) -> float:
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds) or seconds < 0:
-        raise argparse.ArgumentTypeError(f"{given!r} is not a number of seconds")
-    return seconds
-
-
-def _expression(given: str) -> str | dict[str, str]:
-    """Turn ``Kind:EXPR``, ``Kind/name:EXPR``, ``Kind/namespace/name:EXPR`` into the mapping that the engine knows."""
-    target, colon, expression = given.partition(":")
-    if given.startswith(_EXPRESSIONS) or not colon or not expression.startswith(_EXPRESSIONS):
-        return given  # whatever else it is, the engine says what is wrong with it
-    form, _, rest = expression.partition("=")
-    kind, *place = target.split("/")
-    if len(place) > 2 or not all((kind, *place)):
-        raise argparse.ArgumentTypeError(f"{target!r} is none of Kind, Kind/name and Kind/namespace/name")
-    return {"kind": kind, **dict(zip(("name", "namespace"), reversed(place), strict=False)), form: rest}
-
-
 # --- what they become ------------------------------------------------------------------------------------------------
 
 
@@ -300,7 +215,7 @@ def release_options(args: argparse.Namespace) -> ReleaseOptions:
     """Return the options of a deployment; standard input is read if a source is ``-``.
 
     Raises:
-        InputError: Sources that do not go together.
+        InputError: Sources that do not go together, or standard input that is empty or no text.
     """
     from ..core.delivery import ReleaseOptions
 
@@ -320,6 +235,9 @@ def _standard_input(src: Sequence[str]) -> str:
     if len(src) > 1:
         raise InputError("-f - stands alone: standard input goes with no other source")
     try:
-        return sys.stdin.buffer.read().decode("utf-8")
+        text = sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"standard input is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    if not text.strip():
+        raise EmptySetError("standard input holds no manifests", hint="Did what writes to it fail?")
+    return text

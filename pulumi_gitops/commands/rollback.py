@@ -7,7 +7,7 @@ import argparse
 import time
 from typing import Any
 
-from . import options
+from . import arguments, options
 from .exits import ExitCode
 from .output import show_warnings
 from .parsers import add_command
@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--to",
         metavar="REVISION",
-        type=options.revision,
+        type=arguments.revision,
         default=0,
         help="revision to go back to (default: the last one that was deployed before)",
     )

@@ -14,7 +14,7 @@ from pulumi_gitops.cli import build_parser, main
 from pulumi_gitops.commands.options import release_options
 from pulumi_gitops.core.delivery import ReleaseOptions, request
 from pulumi_gitops.core.deploy import ForceConflicts, Ownership
-from pulumi_gitops.core.errors import InputError
+from pulumi_gitops.core.errors import EmptySetError, InputError
 from pulumi_gitops.core.render.request import _HELM_OPTIONS
 
 REQUIRED = ("shop", "-n", "prod")
@@ -211,6 +211,12 @@ def test_release_and_namespace_are_needed_and_revisions_begin_at_1(arguments, ca
 def test_standard_input_stands_alone():
     with pytest.raises(InputError, match="stands alone"):
         options("deploy", "-f", "-", "-f", "more.yaml")
+
+
+def test_standard_input_that_is_empty_is_told(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    with pytest.raises(EmptySetError, match="standard input holds no manifests"):
+        options("deploy", "-f", "-")
 
 
 def test_standard_input_that_is_no_text_is_told(monkeypatch):
