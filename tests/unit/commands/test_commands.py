@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import stat
 from pathlib import Path
 
 import pytest
 
+from pulumi_gitops.cli import main
 from pulumi_gitops.core.deploy import (
     Action,
     Change,
@@ -125,6 +127,15 @@ def test_plan_shows_the_plan_in_three_forms(engine, command, manifest):
     _, markdown, _ = command("plan", *HERE, "-f", manifest, "-o", "markdown")
     assert markdown.startswith("### Plan for release `shop/shop`\n")
     assert markdown.endswith("Plan digest: `sha256:d16e57`\n")
+
+
+def test_a_terminal_that_knows_only_ascii_gets_the_whole_plan(engine, manifest, monkeypatch):
+    engine("plan", a_plan((Change(Action.RECREATE, WEB, BEFORE, {**AFTER, "spec": {"motto": "größer"}}),)))
+    screen = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(screen, encoding="ascii"))
+    assert main(["plan", *HERE, "-f", manifest]) == 2
+    assert b"\\xb1 Deployment shop/web: recreate\n" in screen.getvalue()
+    assert b"plan digest" in screen.getvalue()
 
 
 @pytest.mark.parametrize("changes", [SAME, CHANGED, REFUSED])
