@@ -305,7 +305,7 @@ def test_a_file_that_can_not_be_written_is_an_error(option, calls, run_module, t
     assert result["code"] == "input.invalid"
     assert f"{tmp_path}/nowhere/file can not be written: No such file or directory" in result["msg"]
     assert run_module("plan", **RELEASE, **{option: str(tmp_path)})["code"] == "input.invalid"
-    assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
+    assert not list(tmp_path.parent.glob(".plan-*"))
 
 
 @pytest.mark.parametrize("action", [Action.CONFIGURE, Action.BLOCKED])

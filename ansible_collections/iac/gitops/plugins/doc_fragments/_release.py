@@ -145,8 +145,8 @@ options:
   wait_for:
     description:
       - More that objects have to show before they count as ready. Written as for C(kubectl wait --for) -
-        V(condition=Synced), V(jsonpath={.status.phase}=Running) - or as a dictionary with C(kind), optionally C(name),
-        and C(condition) or C(jsonpath), which limits it to these objects.
+        V(condition=Synced), V(jsonpath={.status.phase}=Running) - or as a dictionary with C(kind), optionally C(name)
+        and C(namespace), and C(condition) or C(jsonpath), which limits it to these objects.
     type: list
     elements: raw
     default: []

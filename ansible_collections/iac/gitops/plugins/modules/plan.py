@@ -45,9 +45,9 @@ attributes:
     details:
       - Nothing is changed outside of check mode either. The files are written in both modes.
   idempotent:
-    support: full
+    support: partial
     details:
-      - RV(ignore:changed) tells whether a deployment would change something, each time until it is deployed.
+      - Changes nothing. Reports C(changed=true) each time until the plan is deployed.
 seealso:
   - module: iac.gitops.deploy
   - module: iac.gitops.rollback
@@ -199,6 +199,7 @@ from ansible_collections.iac.gitops.plugins.module_utils._common import (
     MOST_FIELDS,
     bounded,
     change_diff,
+    presentable,
 )
 from ansible_collections.iac.gitops.plugins.module_utils._release import NAMED, SOURCE, SOURCES, ReleaseModule
 
@@ -221,8 +222,9 @@ class Plan(ReleaseModule, AnsibleModule):
         if self.params["fail_on_change"] and (found.changed or found.refused):
             what = [f"- {change}" for change in found.changes if change.changed or change.error is not None]
             more = [f"- and {len(what) - 20} more"] if len(what) > 20 else []
+            told = [f"release {found.namespace}/{found.release}: {summary(found)}", *what[:20], *more]
             self.fail_json(
-                "\n".join([f"release {found.namespace}/{found.release}: {summary(found)}", *what[:20], *more]),
+                presentable("\n".join(told)),
                 code="plan.changes",
                 hint="Deploy the release, or find out who changed the objects.",
                 details={},
@@ -263,7 +265,7 @@ def replaced(path):
     from pulumi_gitops.core.errors import InputError
 
     try:
-        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        number, name = tempfile.mkstemp(prefix=".plan-", dir=path.parent)
     except OSError as error:
         raise InputError(f"the plan file {path} can not be written: {error.strerror}") from error
     os.close(number)

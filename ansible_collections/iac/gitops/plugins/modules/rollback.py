@@ -11,8 +11,7 @@ short_description: Bring back an earlier revision of a release
 description:
   - Restores exactly the objects of an earlier revision of a release that M(iac.gitops.deploy) or the C(Release) of the
     Pulumi package deployed, and removes what came after it. Is itself a new revision.
-  - Without a revision it goes back to the last one that was deployed before the newest. So a second run would go back
-    further; with O(revision) it reports C(changed=false).
+  - Without O(revision) it goes back to the last one with other objects that was deployed before the newest.
   - Check mode shows what would be done; its RV(plan_digest) can be approved.
 extends_documentation_fragment:
   - iac.gitops._attributes
@@ -24,14 +23,14 @@ extends_documentation_fragment:
   - iac.gitops._release.run
 options:
   revision:
-    description: Revision to go back to. V(0) for the last one that was deployed before the newest.
+    description: Revision to go back to. V(0) for the last one with other objects, deployed before the newest.
     type: int
     default: 0
 attributes:
   idempotent:
     support: partial
     details:
-      - Only with O(revision). Without it the second run goes back to what was there before the first.
+      - Only with O(revision). Without it a second run brings back what the first one replaced.
 seealso:
   - module: iac.gitops.release_info
   - module: iac.gitops.deploy
