@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GitOps controllers: install them, connect repositories, declare applications, sync. Today: Argo CD."""
+"""GitOps controllers: install them, connect repositories, declare applications, sync."""
 
 from __future__ import annotations
 
-from .applications import apply_application, apply_repository, remove_application, remove_repository, sync
-from .install import InstalledController, InstallState, controller_release, install, installed, uninstall
-from .specs import (
-    ApplicationResult,
-    ApplicationSpec,
-    ControllerResult,
-    ControllerSpec,
-    RepositorySpec,
-    SyncResult,
-    SyncSpec,
+from .application_spec import ApplicationSpec
+from .applications import (
+    application_objects,
+    apply_application,
+    apply_repository,
+    remove_application,
+    remove_repository,
+    repository_objects,
+    sync,
 )
-from .wiring import application_objects, repository_objects
+from .install import InstalledController, InstallState, controller_release, install, installed, uninstall
+from .repository_spec import RepositorySpec
+from .specs import ApplicationResult, ControllerResult, ControllerSpec, SyncResult, SyncSpec
 
 __all__ = [
     "ApplicationResult",

@@ -1,19 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connect repositories, declare applications, sync them."""
+"""Connect repositories, declare applications, sync them: the same calls for every controller."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from ..cluster import Cluster
 from ..deploy import Action, Change, ProgressCallback, apply_objects, delete_objects
 from ..deploy.model import ignore_progress
-from ..errors import ControllerError, ControllerMissingError, InputError, OwnershipError, RemovalBlockedError
+from ..errors import ControllerError, ControllerMissingError, OwnershipError, RemovalBlockedError
 from ..objects import KubeObject, ObjectRef
-from . import wiring
-from .specs import ApplicationResult, ApplicationSpec, RepositorySpec, SyncResult, SyncSpec, is_commit
-from .status import Goal, read
-from .waiting import Wait, stop_operation
+from .application_spec import ApplicationSpec
+from .backends import Backend, backend
+from .marks import is_ours
+from .repository_spec import RepositorySpec
+from .specs import ApplicationResult, SyncResult, SyncSpec
+
+
+def repository_objects(spec: RepositorySpec) -> list[KubeObject]:
+    """Return the objects that connect a repository, in the order in which they are made."""
+    return backend(spec.controller).repository_objects(spec)
+
+
+def application_objects(spec: ApplicationSpec) -> list[KubeObject]:
+    """Return the objects of an application, in the order in which they are made; the last one is the application."""
+    return backend(spec.controller).application_objects(spec)
 
 
 def apply_repository(cluster: Cluster, spec: RepositorySpec, *, check: bool = False) -> tuple[Change, ...]:
@@ -27,16 +39,27 @@ def apply_repository(cluster: Cluster, spec: RepositorySpec, *, check: bool = Fa
     Raises:
         ControllerMissingError: The controller is not installed.
     """
-    return _apply(cluster, wiring.repository_objects(spec), check=check)
+    knows = backend(spec.controller)
+    return _apply(cluster, knows, knows.repository_objects(spec), spec.target_namespace, check=check)
 
 
 def remove_repository(cluster: Cluster, spec: RepositorySpec, *, check: bool = False) -> tuple[Change, ...]:
     """Take the access away; a repository that is not connected is no change.
 
     Raises:
-        OwnershipError: The Secret of that name was not made by us.
+        OwnershipError: An object of that name was not made by us.
     """
-    return _remove(cluster, wiring.repository_ref(spec.name, spec.target_namespace), check=check)
+    refs = [ObjectRef.of(obj) for obj in _everything_of(backend(spec.controller), spec)]
+    return _remove(cluster, list(reversed(refs)), check=check)
+
+
+def _everything_of(knows: Backend, spec: RepositorySpec) -> list[KubeObject]:
+    """Return the objects that a repository of this name may have, whatever credentials it was made with."""
+    if spec.controller != "flux":
+        return knows.repository_objects(spec)
+    return knows.repository_objects(
+        dataclasses.replace(spec, proxy="http://proxy.example.com", username=spec.username or "git")
+    )
 
 
 def apply_application(
@@ -55,14 +78,15 @@ def apply_application(
         SyncFailedError: The controller reports an error, in its own words.
         SyncTimeoutError: It took longer than `wait_timeout`.
     """
-    ref = wiring.application_ref(spec.name, spec.target_namespace)
-    changes = _apply(cluster, wiring.application_objects(spec), check=check)
+    knows = backend(spec.controller)
+    objects = knows.application_objects(spec)
+    ref = ObjectRef.of(objects[-1])
+    changes = _apply(cluster, knows, objects, spec.target_namespace, check=check)
     if check or not (spec.wait and spec.auto_sync):
-        status = read(cluster.find(ref) or {})
-        return ApplicationResult(status.revision, status.sync, status.health, changes)
-    wait = Wait(cluster, ref, Goal(), spec.wait_timeout, progress or ignore_progress)
-    status, revision = wait.run()
-    return ApplicationResult(revision, status.sync, status.health, changes)
+        state = knows.state(cluster.find(ref))
+    else:
+        state = knows.await_application(cluster, ref, spec.wait_timeout, progress or ignore_progress)
+    return ApplicationResult(state.revision, state.sync, state.health, changes)
 
 
 def remove_application(
@@ -74,20 +98,20 @@ def remove_application(
         OwnershipError: The application of that name was not made by us.
         RemovalBlockedError: It did not go away in time; says what blocks.
     """
-    ref = wiring.application_ref(spec.name, spec.target_namespace)
+    knows = backend(spec.controller)
+    objects = knows.application_objects(spec)
+    ref = ObjectRef.of(objects[-1])
     live = cluster.find(ref)
-    if live is not None and not check and wiring.is_ours(live):
-        _clear_the_way(cluster, live)
+    if live is not None and not check and is_ours(live):
+        knows.clear_the_way(cluster, live)
     try:
-        changes = _remove(cluster, ref, check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
+        changes = _remove(cluster, [ref], check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
     except RemovalBlockedError as e:
-        reasons = read(cluster.find(ref) or {}).errors
-        raise RemovalBlockedError(
-            "\n".join([e.message, *reasons]),
-            hint=f"The finalizer {wiring.FINALIZER} is processed by Argo CD's application controller: does it run, and "
-            "can it delete what the application deployed?",
-            details=e.details,
-        ) from e
+        reasons, hint = knows.blocked_hint(cluster.find(ref))
+        raise RemovalBlockedError("\n".join([e.message, *reasons]), hint=hint, details=e.details) from e
+    # Its own source goes after it; the namespace that it deployed into stays, as with Argo CD.
+    sources = [ObjectRef.of(obj) for obj in objects[:-1] if obj["kind"] != "Namespace"]
+    changes += _remove(cluster, sources, check=check, timeout=spec.wait_timeout, progress=progress)
     return ApplicationResult("", "", "", changes)
 
 
@@ -113,56 +137,24 @@ def sync(
             that revision.
         SyncTimeoutError: It took longer than `wait_timeout`.
     """
-    ref = wiring.application_ref(spec.name, spec.target_namespace)
-    goal = Goal(revision=spec.revision)
-    live = cluster.find(ref)
+    knows = backend(spec.controller)
+    refs = knows.kinds_of(spec.name, spec.target_namespace)
+    live = next((found for ref in refs if (found := cluster.find(ref)) is not None), None)
     if live is None:
         if check:
             return SyncResult(spec.revision or "", "", "", changed=True)
-        _require_controller(cluster, ref.namespace)
+        _require_controller(cluster, knows, refs[0].namespace)
         raise ControllerError(
-            f"there is no {ref}", hint="Check its name, and the namespace: it is the one of the controller."
+            f"there is no {refs[0]}", hint="Check its name, and the namespace: it is the one of the controller."
         )
-    before = read(live)
-    name = spec.revision
-    if before.automated and name not in (None, before.target) and not is_commit(name or ""):
-        raise InputError(
-            f"{ref} follows {before.target} by itself, it can not be synced to {name}",
-            hint="Change the revision of the application, or switch auto_sync off.",
-        )
-    if check:
-        settled = goal.is_at(before) and before.sync == "Synced"
-        return SyncResult(before.revision, before.sync, before.health, changed=not settled)
-    after, revision = Wait(cluster, ref, goal, spec.wait_timeout, progress or ignore_progress).run()
-    changed = goal.syncs > 0 or before.sync != after.sync or before.revision != revision
-    return SyncResult(revision, after.sync, after.health, changed=changed)
+    return knows.sync(cluster, live, spec, progress or ignore_progress, check=check)
 
 
-def _clear_the_way(cluster: Cluster, app: KubeObject) -> None:
-    """Remove what keeps Argo CD from deleting an Application (controller/appcontroller.go, operation queue)."""
-    if read(app).operation.phase == "Running":
-        # It deletes nothing before the sync ends, which takes minutes when it fails and is tried again.
-        stop_operation(cluster, app)
-    ref = ObjectRef.of(app)
-    finalizers = app["metadata"].get("finalizers") or []
-    project = str((app.get("spec") or {}).get("project") or "default")
-    if wiring.FINALIZER not in finalizers or cluster.find(wiring.project_ref(project, ref.namespace)) is not None:
-        return
-    # Without its project it never processes the finalizer.
-    status = app.get("status") or {}
-    if status.get("history") or status.get("resources"):
-        raise RemovalBlockedError(
-            f"{ref} can not be removed: it has deployed objects, and its AppProject {project} does not exist",
-            hint=f"Create the AppProject {project}, or give the application another project, and remove it then.",
-        )
-    remaining = [finalizer for finalizer in finalizers if finalizer != wiring.FINALIZER]
-    cluster.patch(ref, {"metadata": {"finalizers": remaining}})
-
-
-def _apply(cluster: Cluster, objects: Sequence[KubeObject], *, check: bool) -> tuple[Change, ...]:
-    namespace = ObjectRef.of(objects[0]).namespace
+def _apply(
+    cluster: Cluster, knows: Backend, objects: Sequence[KubeObject], namespace: str, *, check: bool
+) -> tuple[Change, ...]:
     try:
-        _require_controller(cluster, namespace)
+        _require_controller(cluster, knows, namespace)
     except ControllerMissingError:
         if not check:
             raise
@@ -173,36 +165,38 @@ def _apply(cluster: Cluster, objects: Sequence[KubeObject], *, check: bool) -> t
     return apply_objects(cluster, objects, check=check)
 
 
-def _require_controller(cluster: Cluster, namespace: str) -> None:
+def _require_controller(cluster: Cluster, knows: Backend, namespace: str) -> None:
     # It may have come or gone since this connection read the kinds; in a new process this costs nothing.
     cluster.discovery.refresh()
-    if not cluster.serves(wiring.API_VERSION, "Application"):
+    if not cluster.serves(*knows.needs):
         raise ControllerMissingError(
-            "Argo CD is not installed: the cluster does not know its Applications",
-            hint="Install it first: iac.gitops.controller, or the component ArgoCD.",
+            f"{knows.title} is not installed: the cluster does not know its {knows.needs[1]}s",
+            hint=f"Install it first: iac.gitops.controller, or the component {knows.title.replace(' ', '')}.",
         )
     if cluster.find(ObjectRef("", "v1", "Namespace", "", namespace)) is None:
         raise ControllerMissingError(
-            f"Argo CD is not in namespace {namespace}, which does not exist",
-            hint="Give the namespace that Argo CD is installed in.",
+            f"{knows.title} is not in namespace {namespace}, which does not exist",
+            hint=f"Give the namespace that {knows.title} is installed in.",
         )
 
 
 def _remove(
     cluster: Cluster,
-    ref: ObjectRef,
+    refs: Sequence[ObjectRef],
     *,
     check: bool,
     wait: bool = True,
     timeout: float = 60.0,
     progress: ProgressCallback | None = None,
 ) -> tuple[Change, ...]:
-    live = cluster.find(ref)
-    if live is None:
-        return ()
-    if not wiring.is_ours(live):
+    found = [ref for ref in refs if (live := cluster.find(ref)) is not None and _checked(live, ref)]
+    return delete_objects(cluster, found, check=check, wait=wait, wait_timeout=timeout, progress=progress)
+
+
+def _checked(live: KubeObject, ref: ObjectRef) -> bool:
+    if not is_ours(live):
         raise OwnershipError(
             f"{ref} was not made by pulumi-gitops, so it is not removed",
             hint="Declare it first (that takes it over), or delete it with the tool that made it.",
         )
-    return delete_objects(cluster, [ref], check=check, wait=wait, wait_timeout=timeout, progress=progress)
+    return True

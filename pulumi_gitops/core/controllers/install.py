@@ -22,7 +22,8 @@ from ..deploy import (
 )
 from ..errors import AlreadyExistsError, OwnershipError, RemovalRefusedError
 from ..objects import KubeObject, ObjectRef
-from . import catalog, manifests, wiring
+from . import catalog, manifests
+from .argocd import wiring
 from .patches import apply_patches
 from .specs import ControllerResult, ControllerSpec
 from .transform import set_namespace, set_pull_secret, set_registry

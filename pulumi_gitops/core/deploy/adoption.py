@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..cluster import FIELD_MANAGER, Cluster
-from ..objects import KubeObject, ObjectRef
+from ..errors import ConflictError
+from ..objects import KubeObject, ObjectRef, uid_of
 from .diff import item_identity, item_keys
 from .fields import FieldSet, owned_item, owned_values
 from .ownership import is_one_shot
@@ -17,6 +18,8 @@ from .spec import IgnoredField
 
 Place = Sequence[str | int]
 """Keys and indexes from an object down to a field."""
+
+_ATTEMPTS = 5
 
 # --- fields of others ------------------------------------------------------------------------------------------------
 
@@ -164,44 +167,52 @@ def take_over(cluster: Cluster, live: KubeObject) -> None:
     """Make fields of tools that ran once ours, so that what the set does not name goes with the next apply.
 
     Without it such a field stays for ever: its manager never applies again, and ours does not own it. As client-go's
-    csaupgrade: the entries become one of ours, if the object did not change meanwhile.
+    csaupgrade: the entries become one of ours, if the object did not change meanwhile; its status may, all the time, so
+    it is read and tried again.
 
     Raises:
-        ConflictError: The object changed meanwhile.
+        ConflictError: The object keeps changing, or is another one by now.
     """
-    if not left_behind(live):
-        return
-    cluster.patch(
-        ObjectRef.of(live),
-        [
-            {"op": "replace", "path": "/metadata/managedFields", "value": _entries(taken_over(live))},
+    ref, uid = ObjectRef.of(live), uid_of(live)
+    for attempt in range(1, _ATTEMPTS + 1):
+        entries = _moved(live)
+        if not entries:
+            return
+        body = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "replace", "path": "/metadata/managedFields", "value": entries},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
-        ],
-        content_type="application/json-patch+json",
-    )
+        ]
+        try:
+            cluster.patch(ref, body, content_type="application/json-patch+json")
+        except ConflictError:
+            if attempt == _ATTEMPTS:
+                raise
+            live = cluster.get(ref)
+        else:
+            return
 
 
-def taken_over(live: KubeObject) -> KubeObject:
-    """Return an object as :func:`take_over` makes it; only its managedFields differ."""
+def _moved(live: KubeObject) -> list[dict[str, Any]]:
+    """Return the entries of an object after the adoption, an empty list when nothing is to be moved."""
     entries = _entries(live)
     taken = [entry for entry in entries if _is_left(entry)]
     if not taken:
-        return live
-    own = [entry for entry in entries if _is_ours(entry)]
+        return []
+    own = [entry for entry in entries if entry["manager"] == FIELD_MANAGER and _is_apply(entry)]
     fields: dict[str, Any] = {}
     for entry in (*own, *taken):
         _merge(fields, entry.get("fieldsV1") or {})
-    model = (own or taken)[0]
+    first = (own or taken)[0]
     ours = {
         "manager": FIELD_MANAGER,
         "operation": "Apply",
         "apiVersion": own[0]["apiVersion"] if own else live["apiVersion"],
         "fieldsType": "FieldsV1",
         "fieldsV1": fields,
-        **({"time": model["time"]} if "time" in model else {}),
+        **({"time": first["time"]} if "time" in first else {}),
     }
-    rest = [entry for entry in entries if entry not in taken and entry not in own]
-    return {**live, "metadata": {**live["metadata"], "managedFields": [ours, *rest]}}
+    return [ours, *(entry for entry in entries if entry not in taken and entry not in own)]
 
 
 def _entries(live: KubeObject) -> list[dict[str, Any]]:

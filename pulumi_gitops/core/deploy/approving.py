@@ -139,13 +139,15 @@ def plan_file(plan: Plan) -> dict[str, Any]:
 
 
 def write_plan_file(plan: Plan, path: str | Path) -> None:
-    """Write a plan file.
+    """Write a plan file, readable for its owner only.
 
     Raises:
         InputError: It can not be written.
     """
     try:
-        Path(path).write_text(json.dumps(plan_file(plan), indent=1) + "\n", encoding="utf-8")
+        file = Path(path)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(plan_file(plan), indent=1) + "\n", encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"the plan file {path} can not be written: {reason}") from error

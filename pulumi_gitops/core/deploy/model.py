@@ -32,6 +32,8 @@ class Action(enum.StrEnum):
     """Something else is in the way: a deployment would refuse, for the reason given."""
 
 
+# A result is kept in logs and in the memory of a CI tool: with more objects only the first are listed.
+_MOST_STATUSES = 500
 _QUIET = frozenset({Action.UNCHANGED, Action.HANDED_OVER, Action.CONFLICT, Action.BLOCKED})
 
 
@@ -113,6 +115,7 @@ class Progress:
         done: Objects that are through this phase.
         total: Objects in this phase.
         ref: The object that the message is about, if it is about one.
+        state: State of that object while it is waited for: ``InProgress``, ``Failed``, ``Current``, ...
     """
 
     phase: str
@@ -120,6 +123,7 @@ class Progress:
     done: int = 0
     total: int = 0
     ref: ObjectRef | None = None
+    state: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]
@@ -243,4 +247,5 @@ class DeployResult:
             "plan_digest": self.plan_digest,
             "changes": [change.as_dict() for change in self.changes if change.changed],
             "counts": counts(self.changes),
+            "statuses": [status.as_dict() for status in self.statuses[:_MOST_STATUSES]],
         }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import InputError
 from ..objects import CRD_GROUP, KubeObject, ObjectRef, uid_of
@@ -59,6 +60,16 @@ class ObjectStatus:
     reason: str = ""
     message: str = ""
     seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "object": str(self.ref),
+            "state": str(self.state),
+            "reason": self.reason,
+            "message": self.message,
+            "seconds": round(self.seconds, 1),
+        }
 
 
 def all_ready(objects: Iterable[KubeObject], *, wait_for: Sequence[WaitFor] = (), strict_lb: bool = False) -> bool:

@@ -310,7 +310,7 @@ class _Wait:
             entry.seconds = self._moved - self._started
         done = len(self._entries) - len(self._pending)
         message = f"{ref}: ready" if state.ready else f"{ref}: {state}"
-        self._progress(Progress("wait", redact(message), done, len(self._entries), ref))
+        self._progress(Progress("wait", redact(message), done, len(self._entries), ref, str(state.state)))
 
     def _expired(self, key: Hashable, now: float) -> None:
         """Act on a timer: a grace is over, or pods are to be looked at."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from pulumi_gitops.core.controllers.status import Goal, Step, hint_for, judge, read
+from pulumi_gitops.core.controllers.argocd.status import Goal, Step, hint_for, judge, read
 
 OLD, NEW = "a" * 40, "b" * 40
 

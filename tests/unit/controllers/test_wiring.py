@@ -79,7 +79,7 @@ def test_without_auto_sync_the_wish_to_prune_is_kept_for_syncs_on_request():
         (lambda: ControllerSpec(wait_timeout=0), "wait_timeout"),
         (lambda: ControllerSpec(manifests="a.yaml", mirror="https://mirror.example.com"), "exclude each other"),
         (lambda: RepositorySpec(name="Config", url=URL), "name 'Config'"),
-        (lambda: RepositorySpec(name="config", url="git@git.example.com:config.git"), "not an HTTP"),
+        (lambda: RepositorySpec(name="config", url="git@git.example.com:config.git"), "SSH URL needs ssh_private_key"),
         (lambda: RepositorySpec(name="config", url="https://ci:hunter2hunter2@git.example.com/c.git"), "credentials"),
         (lambda: RepositorySpec(name="config", url=URL, password="line\n"), "control character"),
         (lambda: application(path="/apps"), "path"),

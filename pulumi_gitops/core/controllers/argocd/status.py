@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..objects import KubeObject, annotations_of
-from .specs import is_commit
+from ...objects import KubeObject, annotations_of
+from ..names import is_commit
 
 REFRESH_ANNOTATION = "argocd.argoproj.io/refresh"
 

@@ -7,10 +7,10 @@ import contextlib
 import time
 from dataclasses import dataclass, field
 
-from ..cluster import DELETED, Cluster
-from ..deploy import Progress, ProgressCallback
-from ..errors import ConflictError, ControllerError, NotFoundError, SyncFailedError, SyncTimeoutError
-from ..objects import KubeObject, ObjectRef
+from ...cluster import DELETED, Cluster
+from ...deploy import Progress, ProgressCallback
+from ...errors import ConflictError, ControllerError, NotFoundError, SyncFailedError, SyncTimeoutError
+from ...objects import KubeObject, ObjectRef
 from .status import REFRESH_ANNOTATION, AppStatus, Goal, Step, Verdict, hint_for, judge, read
 
 # Out of sync and nothing happens: the controller is asked to look again, in case it missed something.

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder or chart of a repository that a controller keeps in sync with a namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+from ..errors import InputError
+from . import catalog
+from .names import check_duration, check_name, check_namespace, check_revision, check_timeout
+from .repository_spec import check_repository_url
+
+_ARGOCD_ONLY = ("project", "kustomize", "sources", "ignore_differences", "retry", "sync_options", "sync_wave")
+_FLUX_ONLY = ("repository", "interval", "retry_interval", "timeout", "depends_on", "health_checks", "substitute",
+              "substitute_from", "decryption", "service_account", "remediation", "drift_detection")  # fmt: skip
+_HELM_KEYS = frozenset({"chart", "version", "values", "value_files", "values_from", "parameters", "release_name"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationSpec:
+    """What a controller keeps in sync: a folder of a repository, or a Helm chart.
+
+    Attributes:
+        controller: ``argocd`` or ``flux``.
+        name: Name of the application.
+        url: URL of the repository. With Flux and `repository` it is not needed.
+        path: Folder in it.
+        revision: Branch, tag or commit id. With Flux ``HEAD`` is the branch ``main``, a tag is written ``tag:v1``, and
+            a range of versions ``semver:1.x``.
+        destination_namespace: Namespace of the objects that name none.
+        project: Argo CD project.
+        auto_sync: The controller syncs by itself; nothing is awaited otherwise (Flux: suspended).
+        prune: Syncs remove objects that left the repository.
+        self_heal: Changes made by hand are undone (Flux always does that, at every `interval`).
+        create_namespace: Create the destination namespace.
+        helm: A chart in place of `path`: ``chart``, ``version``, ``values``, ``release_name``; Argo CD also
+            ``value_files`` and ``parameters``, Flux ``values_from``.
+        kustomize: Argo CD: ``images``, ``namePrefix``, ``nameSuffix``, ``namespace``, ``replicas`` and so on.
+        sources: Argo CD: several sources in place of `url`, `path` and `revision`, as in an Application's spec.
+        ignore_differences: Argo CD: as in an Application's spec.
+        retry: Argo CD: as ``syncPolicy.retry``.
+        sync_options: Argo CD: more ``syncOptions``.
+        sync_wave: Argo CD: wave of this application within an app of apps.
+        repository: Flux: name of a connected repository to read from. Without it the application has a source of its
+            own, for `url` and `revision`.
+        interval: Flux: how often the cluster is compared with the source.
+        retry_interval: Flux: how soon a failure is tried again; `interval` when None.
+        timeout: Flux: how long one attempt may take.
+        depends_on: Flux: applications that have to be ready before.
+        health_checks: Flux: objects to check, ``{"apiVersion", "kind", "name", "namespace"}``; all when empty.
+        substitute: Flux: variables for the manifests.
+        substitute_from: Flux: ``{"kind": "ConfigMap" or "Secret", "name": ...}`` that hold variables.
+        decryption: Flux: ``{"provider": "sops", "secret": NAME}``.
+        service_account: Flux: who applies the objects.
+        remediation: Flux, charts: how often an installation or upgrade is retried before it is rolled back.
+        drift_detection: Flux, charts: ``enabled``, ``warn`` or ``disabled``.
+        labels: Labels of the application object.
+        namespace: Namespace of the controller; its usual one when None.
+        wait: Wait until the newest commit is synced and healthy.
+        wait_timeout: Seconds.
+    """
+
+    controller: str = "argocd"
+    name: str
+    url: str = ""
+    path: str = ""
+    revision: str = "HEAD"
+    destination_namespace: str
+    project: str = "default"
+    auto_sync: bool = True
+    prune: bool = True
+    self_heal: bool = False
+    create_namespace: bool = False
+    helm: Mapping[str, Any] = field(default_factory=dict)
+    kustomize: Mapping[str, Any] = field(default_factory=dict)
+    sources: Sequence[Mapping[str, Any]] = ()
+    ignore_differences: Sequence[Mapping[str, Any]] = ()
+    retry: Mapping[str, Any] = field(default_factory=dict)
+    sync_options: Sequence[str] = ()
+    sync_wave: int | None = None
+    repository: str | None = None
+    interval: str = "10m"
+    retry_interval: str | None = None
+    timeout: str | None = None
+    depends_on: Sequence[str] = ()
+    health_checks: Sequence[Mapping[str, Any]] = ()
+    substitute: Mapping[str, str] = field(default_factory=dict)
+    substitute_from: Sequence[Mapping[str, Any]] = ()
+    decryption: Mapping[str, str] = field(default_factory=dict)
+    service_account: str | None = None
+    remediation: int | None = None
+    drift_detection: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    namespace: str | None = None
+    wait: bool = True
+    wait_timeout: float = 300.0
+
+    def __post_init__(self) -> None:
+        title = catalog.controller(self.controller).title
+        check_name("name", self.name)
+        check_name("project", self.project)
+        check_namespace(self.namespace)
+        check_namespace(self.destination_namespace, "destination_namespace")
+        check_timeout(self.wait_timeout)
+        check_revision(self.revision)
+        for name in ("interval", "retry_interval", "timeout"):
+            if getattr(self, name) is not None:
+                check_duration(name, getattr(self, name))
+        others = {"argocd": _FLUX_ONLY, "flux": _ARGOCD_ONLY}.get(self.controller, ())
+        given = [name for name in others if getattr(self, name) != _DEFAULTS[name]]
+        if given:
+            raise InputError(f"application {self.name}: {title} has no option {', '.join(given)}", hint="Leave it out.")
+        self._check_source()
+        unknown = sorted(set(self.helm) - _HELM_KEYS)
+        if unknown:
+            raise InputError(
+                f"application {self.name}: helm has no option {', '.join(unknown)}",
+                hint=f"Options: {', '.join(sorted(_HELM_KEYS))}.",
+            )
+
+    @property
+    def target_namespace(self) -> str:
+        """The controller's namespace, with the default filled in."""
+        return self.namespace or catalog.controller(self.controller).default_namespace
+
+    @property
+    def is_chart(self) -> bool:
+        """Whether it is a chart of a Helm repository and not a folder."""
+        return "chart" in self.helm
+
+    def _check_source(self) -> None:
+        if self.sources:
+            if self.url or self.path or self.helm:
+                raise InputError(f"application {self.name}: sources take the place of url, path and helm")
+            return
+        if not (self.controller == "flux" and self.repository):
+            if not self.url:
+                raise InputError(f"application {self.name}: url is missing")
+            check_repository_url(self.url, "oci" if self.url.startswith("oci://") else "git")
+        if self.is_chart:
+            if self.path:
+                raise InputError(f"application {self.name}: path and helm.chart exclude each other")
+            return
+        parts = self.path.split("/")
+        if not self.path or self.path.startswith("/") or ".." in parts:
+            raise InputError(
+                f"path {self.path!r} is not a folder in the repository",
+                hint='Relative to the root of the repository, without "..": apps/shop',
+            )
+
+
+def _default(item: Field[Any]) -> Any:
+    return item.default if item.default_factory is MISSING else item.default_factory()
+
+
+_DEFAULTS: dict[str, Any] = {item.name: _default(item) for item in fields(ApplicationSpec)}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the status of Flux's objects means: pure rules, nothing is sent.
+
+The rules follow the conventions of fluxcd/pkg/runtime: a controller that has seen a generation writes it into
+``observedGeneration``, one that was asked to reconcile writes the token into ``lastHandledReconcileAt``, and ``Ready``
+tells the outcome of the last attempt. ``Stalled`` means that only a change of the object helps.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from ...objects import KubeObject, ObjectRef
+
+REQUEST_ANNOTATION = "reconcile.fluxcd.io/requestedAt"
+# "main@sha1:<commit>", "v1.0@sha1:<commit>", "sha1:<commit>", "latest@sha256:<digest>"
+_REVISION = re.compile(r"(?:(?P<name>.+)@)?(?P<algorithm>sha1|sha256):(?P<digest>[0-9a-f]+)")
+# Messages that say nothing about the object: a component is starting, the network hiccups, something comes first.
+_TRANSIENT = re.compile(
+    r"(?i)connection re(fused|set)|i/o timeout|\bEOF\b|no such host|server misbehaving|context deadline|"
+    r"dependency .* is not ready|dependencies do not meet|artifact not found|source artifact not found|"
+    r"not found, requeuing|the server is currently unable"
+)
+_HINTS = (
+    (
+        r"(?i)authentication|authorization failed|unauthorized|invalid credentials|\b40[13]\b",
+        "The Git server refuses Flux: check the credentials of the repository.",
+    ),
+    (
+        r"(?i)knownhosts|host key|known_hosts",
+        "The host key is not the expected one: check known_hosts of the repository.",
+    ),
+    (
+        r"(?i)couldn't find remote ref|(reference|object) not found|unable to resolve|no match found for semver",
+        "The branch, tag or commit is not in the repository: check its name, or push it first.",
+    ),
+    (
+        r"(?i)path not found|no such file or directory|stat .*: no such",
+        "The path is not in the repository at this revision: check it, or push it first.",
+    ),
+    (
+        r"(?i)kustomize build failed|accumulating resources",
+        "Correct the kustomization: `kustomize build` shows the same.",
+    ),
+    (r"(?i)namespaces? \"[^\"]*\" not found", "Set create_namespace, or create the destination namespace."),
+    (r"(?i)forbidden|cannot patch resource", "The service account that Flux applies with lacks this right."),
+    (r"(?i)dry-run failed|is invalid", "Correct the manifest in the repository."),
+    (
+        r"(?i)connection refused|no such host|i/o timeout|dial tcp|certificate|x509",
+        "Flux can not reach the repository: the URL has to work from inside the cluster.",
+    ),
+)
+
+
+class Outcome(enum.StrEnum):
+    """What the controller says of an object."""
+
+    WAIT = "wait"
+    READY = "ready"
+    TROUBLE = "trouble"
+    """The last attempt failed; the next one may not."""
+    FAILED = "failed"
+    """Only a change helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class FluxStatus:
+    """The state of one object of Flux.
+
+    Attributes:
+        outcome: What the controller says.
+        message: Its own words.
+        revision: Commit id (or digest) that it is at; "" for none.
+        source: What it is at, as Flux writes it: ``main@sha1:...``.
+        attempted: Commit id of the last attempt.
+    """
+
+    outcome: Outcome
+    message: str = ""
+    revision: str = ""
+    source: str = ""
+    attempted: str = ""
+
+
+def digest_of(revision: str) -> str:
+    """Return the commit id in a revision as Flux writes it, "" when there is none."""
+    found = _REVISION.fullmatch(revision or "")
+    return found["digest"] if found else ""
+
+
+def read(obj: KubeObject | None, *, token: str = "") -> FluxStatus:
+    """Return the state of an object.
+
+    Args:
+        obj: The object; None when it is not there (yet).
+        token: What the controller was asked to reconcile with; a status from before that does not count.
+    """
+    if obj is None:
+        return FluxStatus(Outcome.WAIT, "it is not there yet")
+    status = obj.get("status") or {}
+    artifact = status.get("artifact") or {}
+    source = str(status.get("lastAppliedRevision") or artifact.get("revision") or "")
+    attempted = str(status.get("lastAttemptedRevision") or "")
+    ref = ObjectRef.of(obj)
+    if (obj.get("spec") or {}).get("suspend"):
+        return FluxStatus(Outcome.READY, "it is suspended", digest_of(source), source, digest_of(attempted))
+    found = {str(c.get("type")): c for c in status.get("conditions") or []}
+    ready = found.get("Ready") or {}
+    message = str(ready.get("message") or "")
+    generation = int((obj.get("metadata") or {}).get("generation") or 0)
+    outcome = Outcome.WAIT
+    if (found.get("Stalled") or {}).get("status") == "True":
+        outcome, message = Outcome.FAILED, str(found["Stalled"].get("message") or message)
+    elif int(status.get("observedGeneration") or 0) < generation or (
+        token and status.get("lastHandledReconcileAt") != token
+    ):
+        # While an attempt fails, observedGeneration stays behind on purpose; the condition tells which one it is of.
+        seen = int(ready.get("observedGeneration") or 0)
+        handled = not token or status.get("lastHandledReconcileAt") == token
+        outcome = Outcome.TROUBLE if ready.get("status") == "False" and seen >= generation and handled else Outcome.WAIT
+        message = message or f"waiting for {ref.kind} to be looked at"
+    elif ready.get("status") == "True":
+        outcome = Outcome.READY
+    elif ready.get("status") == "False":
+        outcome = Outcome.TROUBLE
+    return FluxStatus(outcome, message, digest_of(source), source, digest_of(attempted))
+
+
+def is_transient(message: str) -> bool:
+    """Tell whether a message says nothing about the object itself."""
+    return _TRANSIENT.search(message) is not None
+
+
+def hint_for(message: str) -> str:
+    """Return what a user can do about a message of a controller, "" when nothing is known."""
+    return next((hint for pattern, hint in _HINTS if re.search(pattern, message)), "")

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The objects that connect Flux with repositories: as values, nothing is sent.
+
+Field names follow the CRDs source.toolkit.fluxcd.io/v1, kustomize.toolkit.fluxcd.io/v1 and helm.toolkit.fluxcd.io/v2.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ...objects import KubeObject, ObjectRef
+from ..application_spec import ApplicationSpec
+from ..marks import MANAGED_BY
+from ..repository_spec import RepositorySpec, is_ssh
+
+SOURCE_GROUP, SOURCE_VERSION = "source.toolkit.fluxcd.io", "v1"
+KUSTOMIZE_GROUP, KUSTOMIZE_VERSION = "kustomize.toolkit.fluxcd.io", "v1"
+HELM_GROUP, HELM_VERSION = "helm.toolkit.fluxcd.io", "v2"
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+):(?!//)(.+)")
+DEFAULT_BRANCH = "main"
+
+
+def source_ref(kind: str, name: str, namespace: str) -> ObjectRef:
+    """Return the identity of a source: a GitRepository, HelmRepository or OCIRepository."""
+    return ObjectRef(SOURCE_GROUP, SOURCE_VERSION, kind, namespace, name)
+
+
+def kustomization_ref(name: str, namespace: str) -> ObjectRef:
+    """Return the identity of a Kustomization."""
+    return ObjectRef(KUSTOMIZE_GROUP, KUSTOMIZE_VERSION, "Kustomization", namespace, name)
+
+
+def helm_release_ref(name: str, namespace: str) -> ObjectRef:
+    """Return the identity of a HelmRelease."""
+    return ObjectRef(HELM_GROUP, HELM_VERSION, "HelmRelease", namespace, name)
+
+
+def application_ref(spec: ApplicationSpec) -> ObjectRef:
+    """Return the identity of the object that is the application: a Kustomization or a HelmRelease."""
+    ref = helm_release_ref if spec.is_chart else kustomization_ref
+    return ref(spec.name, spec.target_namespace)
+
+
+def secret_ref(name: str, namespace: str) -> ObjectRef:
+    """Return the identity of the Secret that holds a repository's credentials."""
+    return ObjectRef("", "v1", "Secret", namespace, f"repo-{name}")
+
+
+def source_kind(spec: RepositorySpec) -> str:
+    """Return the kind of source that a repository is."""
+    if spec.type == "helm":
+        return "HelmRepository"
+    return "OCIRepository" if spec.type == "oci" else "GitRepository"
+
+
+# --- repositories ----------------------------------------------------------------------------------------------------
+
+
+def repository_objects(spec: RepositorySpec) -> list[KubeObject]:
+    """Return the source, and before it the Secrets with its credentials and its proxy."""
+    objects: list[KubeObject] = []
+    namespace = spec.target_namespace
+    content: dict[str, Any] = {"url": _flux_url(spec.url), "interval": spec.interval}
+    if spec.type != "helm":
+        content["ref"] = _ref_of(spec)
+        if spec.ignore is not None:
+            content["ignore"] = spec.ignore
+        if spec.verify:
+            content["verify"] = _verify(spec)
+    if spec.include:
+        content["include"] = [
+            {"repository": {"name": name}, "toPath": folder} for name, folder in sorted(spec.include.items())
+        ]
+    if spec.github_app_id:
+        content["provider"] = "github"
+    if spec.has_credentials:
+        objects.append(_secret(secret_ref(spec.name, namespace), _credentials(spec)))
+        content["secretRef"] = {"name": f"repo-{spec.name}"}
+    if spec.proxy:
+        ref = secret_ref(f"{spec.name}-proxy", namespace)
+        objects.append(_secret(ref, {"address": spec.proxy}))
+        content["proxySecretRef"] = {"name": ref.name}
+    return [*objects, {**_object(source_ref(source_kind(spec), spec.name, namespace)), "spec": content}]
+
+
+def _flux_url(url: str) -> str:
+    """Return a URL in the form that Flux takes: it knows no ``git@host:path``."""
+    found = _SCP.fullmatch(url) if is_ssh(url) and "://" not in url else None
+    return f"ssh://{found[1] or 'git'}@{found[2]}/{found[3].lstrip('/')}" if found else url
+
+
+def _ref_of(spec: RepositorySpec) -> dict[str, str]:
+    for name in ("commit", "semver", "tag"):
+        value = getattr(spec, name)
+        if value:
+            return {name: value}
+    return {"branch": spec.branch or DEFAULT_BRANCH} if spec.type == "git" else {"tag": "latest"}
+
+
+def _verify(spec: RepositorySpec) -> dict[str, Any]:
+    rest = {key: value for key, value in spec.verify.items() if key != "secret"}
+    return {**rest, **({"secretRef": {"name": spec.verify["secret"]}} if "secret" in spec.verify else {})}
+
+
+def _credentials(spec: RepositorySpec) -> dict[str, str]:
+    """Return the content of the Secret, with the keys that source-controller reads."""
+    given = {
+        "username": spec.username or ("git" if spec.password is not None else None),
+        "password": spec.password,
+        "bearerToken": spec.bearer_token,
+        "identity": spec.ssh_private_key,
+        "known_hosts": spec.known_hosts,
+        "githubAppID": spec.github_app_id,
+        "githubAppInstallationID": spec.github_app_installation_id,
+        "githubAppPrivateKey": spec.github_app_private_key,
+        "githubAppBaseURL": spec.github_app_url,
+        "ca.crt": spec.ca_cert,
+        "tls.crt": spec.client_cert,
+        "tls.key": spec.client_key,
+    }
+    return {key: value for key, value in given.items() if value is not None}
+
+
+# --- applications ----------------------------------------------------------------------------------------------------
+
+
+def application_objects(spec: ApplicationSpec) -> list[KubeObject]:
+    """Return the Kustomization or HelmRelease, and before it what it needs: its namespace, and a source of its own."""
+    objects: list[KubeObject] = []
+    if spec.create_namespace:
+        objects.append(_object(ObjectRef("", "v1", "Namespace", "", spec.destination_namespace)))
+    if not spec.repository:
+        objects.append(_own_source(spec))
+    application = {**_object(application_ref(spec)), "spec": _chart(spec) if spec.is_chart else _kustomization(spec)}
+    if spec.labels:
+        application["metadata"]["labels"] = {**spec.labels, **application["metadata"]["labels"]}
+    return [*objects, application]
+
+
+def _own_source(spec: ApplicationSpec) -> KubeObject:
+    """Return the source of an application that reads from no connected repository."""
+    content: dict[str, Any] = {"url": _flux_url(spec.url), "interval": "1m"}
+    if spec.is_chart:
+        if spec.url.startswith("oci://"):
+            content["type"] = "oci"
+        return {**_object(source_ref("HelmRepository", spec.name, spec.target_namespace)), "spec": content}
+    content["ref"] = reference(spec.revision)
+    return {**_object(source_ref("GitRepository", spec.name, spec.target_namespace)), "spec": content}
+
+
+def reference(revision: str) -> dict[str, str]:
+    """Return ``spec.ref`` of a GitRepository for a revision as users write it."""
+    if revision == "HEAD":
+        return {"branch": DEFAULT_BRANCH}
+    if _COMMIT.fullmatch(revision):
+        return {"commit": revision}
+    if revision.startswith("refs/"):
+        return {"name": revision}
+    kind, colon, value = revision.partition(":")
+    return {kind: value} if colon and kind in ("tag", "semver") else {"branch": revision}
+
+
+def _kustomization(spec: ApplicationSpec) -> dict[str, Any]:
+    optional: dict[str, Any] = {
+        "retryInterval": spec.retry_interval,
+        "timeout": spec.timeout,
+        "serviceAccountName": spec.service_account,
+        "dependsOn": [{"name": name} for name in spec.depends_on],
+        "healthChecks": [dict(check) for check in spec.health_checks],
+        "suspend": None if spec.auto_sync else True,
+    }
+    if spec.substitute or spec.substitute_from:
+        variables = {
+            "substitute": dict(spec.substitute),
+            "substituteFrom": [dict(source) for source in spec.substitute_from],
+        }
+        optional["postBuild"] = {key: value for key, value in variables.items() if value}
+    if spec.decryption:
+        secret = spec.decryption.get("secret")
+        provider = {"provider": spec.decryption.get("provider", "sops")}
+        optional["decryption"] = {**provider, **({"secretRef": {"name": secret}} if secret else {})}
+    return {
+        "sourceRef": {"kind": "GitRepository", "name": spec.repository or spec.name},
+        "path": f"./{spec.path.removeprefix('./')}",
+        "interval": spec.interval,
+        "prune": spec.prune,
+        # Ready then means that what was applied is healthy, and not only that it was accepted.
+        "wait": not spec.health_checks,
+        "targetNamespace": spec.destination_namespace,
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+def _chart(spec: ApplicationSpec) -> dict[str, Any]:
+    helm = spec.helm
+    chart: dict[str, Any] = {
+        "chart": helm["chart"],
+        "sourceRef": {"kind": "HelmRepository", "name": spec.repository or spec.name},
+    }
+    if helm.get("version"):
+        chart["version"] = str(helm["version"])
+    optional: dict[str, Any] = {
+        "releaseName": helm.get("release_name"),
+        "values": helm.get("values"),
+        "valuesFrom": helm.get("values_from"),
+        "timeout": spec.timeout,
+        "serviceAccountName": spec.service_account,
+        "dependsOn": [{"name": name} for name in spec.depends_on],
+        "driftDetection": {"mode": spec.drift_detection} if spec.drift_detection else None,
+        "suspend": None if spec.auto_sync else True,
+    }
+    if spec.remediation is not None:
+        optional["install"] = {"remediation": {"retries": spec.remediation}}
+        optional["upgrade"] = {"remediation": {"retries": spec.remediation}}
+    return {
+        "chart": {"spec": chart},
+        "interval": spec.interval,
+        "targetNamespace": spec.destination_namespace,
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+# --- objects ---------------------------------------------------------------------------------------------------------
+
+
+def _secret(ref: ObjectRef, data: dict[str, str]) -> KubeObject:
+    return {**_object(ref), "type": "Opaque", "stringData": data}
+
+
+def _object(ref: ObjectRef) -> KubeObject:
+    metadata: dict[str, Any] = {"name": ref.name, "labels": dict(MANAGED_BY)}
+    if ref.namespace:
+        metadata["namespace"] = ref.namespace
+    return {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata}

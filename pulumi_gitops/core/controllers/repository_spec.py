@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A repository that a controller may read, and how it authenticates there."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from .. import redact
+from ..errors import InputError
+from ..git.credentials import Credentials, check_url
+from . import catalog
+from .names import check_duration, check_name, check_namespace
+
+# user@host:path, as git reads it.
+_SCP = re.compile(r"([A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!//)[^\s]+")
+_ARGOCD_ONLY = ("template", "project", "no_proxy")
+_FLUX_ONLY = ("branch", "tag", "semver", "commit", "interval", "ignore", "include", "verify", "known_hosts", "ca_cert")
+
+
+class RepositoryType(enum.StrEnum):
+    """What is behind the URL: a Git repository, a Helm repository, or OCI artifacts."""
+
+    GIT = "git"
+    HELM = "helm"
+    OCI = "oci"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositorySpec:
+    """A repository that a controller may read.
+
+    One kind of credentials: none; `password` (and `username`); `bearer_token`; `ssh_private_key`; a GitHub App. A
+    client certificate (`client_cert`, `client_key`) may come on top.
+
+    Attributes:
+        controller: ``argocd`` or ``flux``.
+        name: Name of the connection; with Flux also that of its source object.
+        url: URL of the repository, without credentials: ``https://``, ``ssh://``, ``git@host:path``, ``oci://``.
+        type: ``git``, ``helm`` or ``oci``.
+        username: User name; "git" is used when there is a password only.
+        password: Password or token.
+        bearer_token: Token that is sent as ``Authorization: Bearer``.
+        ssh_private_key: Private key in PEM or OpenSSH format.
+        known_hosts: Host keys to accept, as in a known_hosts file. Flux; for Argo CD an option of the controller.
+        github_app_id: GitHub App.
+        github_app_installation_id: Its installation.
+        github_app_private_key: Its private key, PEM.
+        github_app_url: API of a GitHub Enterprise server.
+        ca_cert: Certificates to trust, PEM. Flux; for Argo CD an option of the controller.
+        client_cert: Client certificate, PEM.
+        client_key: Its private key, PEM.
+        proxy: URL of a proxy.
+        no_proxy: Hosts that need no proxy. Argo CD.
+        template: The credentials are for every repository whose URL begins with `url`. Argo CD.
+        project: Only this project may use it. Argo CD.
+        branch: Branch that the source follows. Flux; default ``main``, unless one of the next three is given.
+        tag: Tag that it follows instead.
+        semver: Range of versions that it follows instead: ``>=1.2.0 <2``.
+        commit: Commit that it stays at instead.
+        interval: How often the source is looked at. Flux.
+        ignore: Paths to leave out, as in a .gitignore file. Flux.
+        include: Other repositories to copy in: name -> folder. Flux.
+        verify: Accept only what is signed: ``{"mode": "HEAD", "secret": NAME}``, or for OCI
+            ``{"provider": "cosign", "secret": NAME}``. Flux.
+        namespace: Namespace of the controller; its usual one when None.
+    """
+
+    controller: str = "argocd"
+    name: str
+    url: str
+    type: str = "git"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    bearer_token: str | None = field(default=None, repr=False)
+    ssh_private_key: str | None = field(default=None, repr=False)
+    known_hosts: str | None = None
+    github_app_id: str | None = None
+    github_app_installation_id: str | None = None
+    github_app_private_key: str | None = field(default=None, repr=False)
+    github_app_url: str | None = None
+    ca_cert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    no_proxy: str | None = None
+    template: bool = False
+    project: str | None = None
+    branch: str | None = None
+    tag: str | None = None
+    semver: str | None = None
+    commit: str | None = None
+    interval: str = "1m"
+    ignore: str | None = None
+    include: Mapping[str, str] = field(default_factory=dict)
+    verify: Mapping[str, str] = field(default_factory=dict)
+    namespace: str | None = None
+
+    def __post_init__(self) -> None:
+        catalog.controller(self.controller)
+        check_name("name", self.name)
+        check_namespace(self.namespace)
+        if self.type not in tuple(RepositoryType):
+            raise InputError(f"type {self.type!r} is none of {', '.join(RepositoryType)}")
+        redact.register(
+            self.bearer_token, self.ssh_private_key, self.github_app_private_key, self.client_key, self._proxy_password
+        )
+        check_repository_url(self.url, self.type)
+        self._check_credentials()
+        check_duration("interval", self.interval)
+        self._check_controller()
+        given = [name for name in ("branch", "tag", "semver", "commit") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InputError(f"repository {self.name}: {' and '.join(given)} exclude each other")
+
+    @property
+    def target_namespace(self) -> str:
+        """The controller's namespace, with the default filled in."""
+        return self.namespace or catalog.controller(self.controller).default_namespace
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether anything has to be kept in a Secret."""
+        return any((self.username, self.password, self.bearer_token, self.ssh_private_key, self.github_app_id,
+                    self.client_cert, self.ca_cert, self.known_hosts))  # fmt: skip
+
+    @property
+    def _proxy_password(self) -> str | None:
+        return urlsplit(self.proxy).password if self.proxy else None
+
+    def _check_credentials(self) -> None:
+        Credentials(username=self.username, password=self.password)
+        kinds = {
+            "password": self.password,
+            "bearer_token": self.bearer_token,
+            "ssh_private_key": self.ssh_private_key,
+            "github_app_id": self.github_app_id,
+        }
+        given = [name for name, value in kinds.items() if value is not None]
+        if len(given) > 1:
+            raise InputError(f"repository {self.name}: {' and '.join(given)} exclude each other")
+        app = (self.github_app_id, self.github_app_installation_id, self.github_app_private_key)
+        if any(app) and not all(app):
+            raise InputError(
+                f"repository {self.name}: a GitHub App needs github_app_id, github_app_installation_id and "
+                "github_app_private_key"
+            )
+        if (self.client_cert is None) != (self.client_key is None):
+            raise InputError(f"repository {self.name}: client_cert and client_key belong together")
+        if self.ssh_private_key is not None and "PRIVATE KEY" not in self.ssh_private_key:
+            raise InputError(
+                f"repository {self.name}: ssh_private_key is not a private key",
+                hint="The content of the file, not its path, and not the .pub file.",
+            )
+        if (self.ssh_private_key is not None) != is_ssh(self.url):
+            what = "an SSH URL needs ssh_private_key" if is_ssh(self.url) else "ssh_private_key needs an SSH URL"
+            raise InputError(f"repository {self.name}: {what}", hint="ssh://git@host/path or git@host:path")
+
+    def _check_controller(self) -> None:
+        others = {"argocd": _FLUX_ONLY, "flux": _ARGOCD_ONLY}.get(self.controller, ())
+        defaults = {"interval": "1m"}
+        given = [name for name in others if getattr(self, name) not in (None, False, {}, defaults.get(name))]
+        if not given:
+            return
+        title = catalog.controller(self.controller).title
+        hint = "Leave it out."
+        if {"known_hosts", "ca_cert"} & set(given):
+            hint = (
+                "Argo CD keeps them for all repositories: options known_hosts and tls_certificates of the controller."
+            )
+        raise InputError(
+            f"repository {self.name}: {title} has no option {', '.join(given)} for a repository", hint=hint
+        )
+
+
+def is_ssh(url: str) -> bool:
+    """Tell whether git would use SSH for a URL."""
+    return url.startswith("ssh://") or ("://" not in url and _SCP.fullmatch(url) is not None)
+
+
+def check_repository_url(url: str, kind: str = "git") -> None:
+    """Raise InputError unless `url` is one of a repository, without credentials in it."""
+    if kind == RepositoryType.OCI or url.startswith("oci://"):
+        if kind == RepositoryType.GIT or not re.fullmatch(r"oci://[^\s@]+", url):
+            raise InputError(f"{redact.redact(url)!r} is not the address of OCI artifacts", hint="oci://registry/path")
+        return
+    if not is_ssh(url):
+        # Whether a password may go over plain HTTP inside the cluster is for the cluster's owner to say.
+        check_url(url, Credentials())
+        return
+    if urlsplit(url).password if "://" in url else False:
+        raise InputError("the URL holds a password", hint="Give the key as ssh_private_key.")
