@@ -167,20 +167,19 @@ def take_over(cluster: Cluster, live: KubeObject) -> None:
     """Make fields of tools that ran once ours, so that what the set does not name goes with the next apply.
 
     Without it such a field stays for ever: its manager never applies again, and ours does not own it. As client-go's
-    csaupgrade: the entries become one of ours, if the object did not change meanwhile; its status may, all the time, so
-    it is read and tried again.
+    csaupgrade: the entries become one of ours, if the object did not change meanwhile. Its status may change all the
+    time, so it is read and tried again.
 
     Raises:
         ConflictError: The object keeps changing, or is another one by now.
     """
     ref, uid = ObjectRef.of(live), uid_of(live)
     for attempt in range(1, _ATTEMPTS + 1):
-        entries = _moved(live)
-        if not entries:
+        if not left_behind(live):
             return
         body = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
-            {"op": "replace", "path": "/metadata/managedFields", "value": entries},
+            {"op": "replace", "path": "/metadata/managedFields", "value": _entries(taken_over(live))},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
         ]
         try:
@@ -193,26 +192,27 @@ def take_over(cluster: Cluster, live: KubeObject) -> None:
             return
 
 
-def _moved(live: KubeObject) -> list[dict[str, Any]]:
-    """Return the entries of an object after the adoption, an empty list when nothing is to be moved."""
+def taken_over(live: KubeObject) -> KubeObject:
+    """Return an object as :func:`take_over` makes it; only its managedFields differ."""
     entries = _entries(live)
     taken = [entry for entry in entries if _is_left(entry)]
     if not taken:
-        return []
-    own = [entry for entry in entries if entry["manager"] == FIELD_MANAGER and _is_apply(entry)]
+        return live
+    own = [entry for entry in entries if _is_ours(entry)]
     fields: dict[str, Any] = {}
     for entry in (*own, *taken):
         _merge(fields, entry.get("fieldsV1") or {})
-    first = (own or taken)[0]
+    model = (own or taken)[0]
     ours = {
         "manager": FIELD_MANAGER,
         "operation": "Apply",
         "apiVersion": own[0]["apiVersion"] if own else live["apiVersion"],
         "fieldsType": "FieldsV1",
         "fieldsV1": fields,
-        **({"time": first["time"]} if "time" in first else {}),
+        **({"time": model["time"]} if "time" in model else {}),
     }
-    return [ours, *(entry for entry in entries if entry not in taken and entry not in own)]
+    rest = [entry for entry in entries if entry not in taken and entry not in own]
+    return {**live, "metadata": {**live["metadata"], "managedFields": [ours, *rest]}}
 
 
 def _entries(live: KubeObject) -> list[dict[str, Any]]:

@@ -231,7 +231,7 @@ def test_fields_of_tools_become_ours_in_one_patch_that_holds_only_for_what_was_r
     controller = entry(OTHER, {"f:spec": {"f:x": {}}}, "Update")
     scaled = entry("kubectl", REPLICAS, "Update", subresource="scale")
     nameless = {"operation": "Update", "apiVersion": "apps/v1", "fieldsV1": {}}
-    live = deployment({}, theirs, controller, own, scaled, nameless, resourceVersion="7")
+    live = deployment({}, theirs, controller, own, scaled, nameless, resourceVersion="7", uid="u1")
     before = copy.deepcopy(live)
     cluster = Recorder()
     assert left_behind(live) == (TOOL,)
@@ -240,6 +240,7 @@ def test_fields_of_tools_become_ours_in_one_patch_that_holds_only_for_what_was_r
     assert (ref, content_type) == ("Deployment shop/web", "application/json-patch+json")
     merged = {**own, "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:paused": {}}}}
     assert [(p["op"], p["path"], p["value"]) for p in patch] == [
+        ("test", "/metadata/uid", "u1"),
         ("replace", "/metadata/managedFields", [merged, controller, scaled, nameless]),
         ("replace", "/metadata/resourceVersion", "7"),
     ]
