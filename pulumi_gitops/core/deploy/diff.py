@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..objects import KubeObject
-from ..redact import redact
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 # Texts that would be taken for another JSON value, and those that would hide their ends.
@@ -74,7 +73,7 @@ class FieldChange:
 def _text(value: Any) -> str:
     plain = isinstance(value, str) and value.isprintable() and not _NOT_PLAIN.match(value)
     text = value if plain else json.dumps(value, ensure_ascii=False)
-    return redact(text if text.isprintable() else json.dumps(value))
+    return text if text.isprintable() else json.dumps(value)
 
 
 def _common(one: str, other: str) -> int:

@@ -3,12 +3,13 @@
 
 Masked are the values of Secrets, and in every object texts whose name says that they are secret: environment variables
 and fields called ``password``, ``DB_TOKEN``, ``apiKey`` and the like. Credentials that are known, or have the shape of
-one, are replaced inside any text.
+one, are replaced inside any text; long unbroken texts are shown by their length and digest.
 """
 
 from __future__ import annotations
 
 import enum
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -26,6 +27,9 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SENSITIVE = re.compile(
     r"(?i)(pass(word|wd|phrase)|pwd|token|secret|(api|access|private)[-_.]?key|secret[-_.]key|credentials)\Z"
 )
+# What has no break for so long is read by nobody, and would keep the search for credentials busy for minutes.
+_BLOB = 2000
+_RUN = re.compile(r"[a-zA-Z0-9+.-]+")
 _ABSENT: Any = object()
 
 
@@ -58,7 +62,7 @@ def shown_pair(before: KubeObject | None, after: KubeObject | None) -> tuple[Kub
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
+    if isinstance(value, str) and not _is_blob(value):
         yield value
     elif isinstance(value, dict | list):
         for below in value.values() if isinstance(value, dict) else value:
@@ -122,7 +126,16 @@ class _Masker:
             return value
         if hide is _Hide.ALL or (hide is _Hide.TEXTS and value and type(value) in (str, int, float)):
             return redact.MASK
-        return self._redacted(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        if _is_blob(value):
+            digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()
+            return f"{redact.MASK} ({len(value)} characters, sha256 {digest[:12]})"
+        return self._redacted(value)
+
+
+def _is_blob(text: str) -> bool:
+    return len(text) > _BLOB and any(len(run[0]) > _BLOB for run in _RUN.finditer(text))
 
 
 def _shape(value: Any) -> type[Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -89,6 +90,24 @@ def test_known_credentials_are_replaced_in_any_text(one, other, word):
     assert masked[0]["data"]["conf"] == f"{word} ***\n***" + (" (before)" if one != other else "")
     assert masked[1]["data"]["conf"] == f"{word} ***\n***" + (" (after)" if one != other else "")
     forget_all()
+
+
+def test_a_long_value_is_not_cut_inside_a_credential():
+    register("canary-4711-value")
+    change = field_changes(*shown_pair({"kind": "X"}, {"kind": "X", "x": "x " * 95 + "canary-4711-value"}))
+    assert "canary" not in str(change[0])
+
+
+def test_of_a_blob_its_length_and_digest_are_shown_within_moments():
+    register("canary-4711-value")
+    before, after = (
+        {"kind": "ConfigMap", "data": {"blob": f"{letter * 1_400_000}canary-4711-value"}} for letter in "xy"
+    )
+    [change] = field_changes(*shown_pair(before, after))
+    assert re.fullmatch(r"\*\*\* \(1400017 characters, sha256 [0-9a-f]{12}\)", change.before)
+    assert change.before[:26] == change.after[:26]
+    text = {"kind": "ConfigMap", "data": {"text": "words and more words " * 1000}}
+    assert shown(text) == text
 
 
 def env(**values):
