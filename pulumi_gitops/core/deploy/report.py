@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,7 +24,9 @@ _SIGNS = {
 }
 _FIELDS, _CONFLICTS = 20, 10
 # A comment of GitHub has at most 65,536 characters, one of GitLab a million; leave room for what stands around it.
-_LONGEST_COMMENT = 60_000
+_LONGEST_COMMENT, _LONGEST_WARNINGS = 60_000, 10_000
+_LONGEST_CELL, _LONGEST_LINE = 300, 1000
+_FENCE = 5
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "refused": len(plan.refused),
         "counts": plan.counts(),
         "changes": [_entry(change) for change in _told(plan.changes)],
-        "warnings": list(plan.warnings),
+        "warnings": [redact(warning) for warning in plan.warnings],
     }
 
 
@@ -47,6 +51,8 @@ def _told(changes: Iterable[Change]) -> list[Change]:
 
 def _entry(change: Change) -> dict[str, Any]:
     entry = change.as_dict()
+    if change.reason:
+        entry["reason"] = redact(change.reason)
     fields = change.fields
     if fields:
         entry["fields"] = [field.as_dict() for field in fields]
@@ -84,30 +90,40 @@ def as_text(plan: Plan, *, fields: bool = True) -> str:
     """
     lines = [f"release {plan.namespace}/{plan.release}: {summary(plan)}"]
     for change in _told(plan.changes):
-        reason = f" ({change.reason})" if change.reason and not change.conflicts else ""
-        lines.append(f"  {_SIGNS[change.action]} {change.ref}: {_word(change.action)}{reason}")
+        reason = f" ({_line(redact(change.reason))})" if change.reason and not change.conflicts else ""
+        lines.append(f"  {_SIGNS[change.action]} {_line(str(change.ref))}: {_word(change.action)}{reason}")
         if fields:
             lines += [f"      {line}" for line in _details(change)]
-    lines += [f"warning: {warning}" for warning in plan.warnings]
+    lines += [f"warning: {_line(redact(warning))}" for warning in plan.warnings]
     if plan.changed:
         lines.append(f"plan digest {plan.digest}")
-    return redact("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _word(action: Action) -> str:
     return str(action).replace("_", " ")
 
 
+def _line(text: str, longest: int = _LONGEST_LINE) -> str:
+    """Return a text as one line of printable characters: it may come from a manifest or a webhook."""
+    flat = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    return flat if len(flat) <= longest else flat[: longest - 3] + "..."
+
+
 def _details(change: Change) -> list[str]:
-    lines = [f"{c.field} is owned by {c.manager}" for c in change.conflicts[:_CONFLICTS]]
+    # Values of fields were masked when they were read; a second look at whole lines would take
+    # ".token: + ..." for a credential.
     if change.error is None:
-        shown = change.fields
-        lines += [str(field) for field in shown[:_FIELDS]]
-        if len(shown) > _FIELDS:
-            lines.append(f"and {len(shown) - _FIELDS} more fields")
-    elif change.error.hint:
-        lines.append(change.error.hint)
-    return lines
+        lines = _some([str(field) for field in change.fields[:_FIELDS]], len(change.fields), "fields")
+    else:
+        owners = [f"{c.field} is owned by {redact(c.manager)}" for c in change.conflicts[:_CONFLICTS]]
+        lines = _some(owners, len(change.conflicts), "conflicts")
+        lines += [change.error.hint] if change.error.hint else []
+    return [_line(line) for line in lines]
+
+
+def _some(lines: list[str], total: int, what: str) -> list[str]:
+    return [*lines, f"and {total - len(lines)} more {what}"] if total > len(lines) else lines
 
 
 # --- Markdown --------------------------------------------------------------------------------------------------------
@@ -119,7 +135,8 @@ def as_markdown(plan: Plan) -> str:
     When it gets too long the fields of the last objects are left out, then objects; it says so.
     """
     head = [f"### Plan for release `{plan.namespace}/{plan.release}`", "", f"**{summary(plan)}**", ""]
-    foot = [f"> warning: {_inline(warning)}" for warning in plan.warnings]
+    warnings = [f"> warning: {_inline(redact(warning))}" for warning in plan.warnings]
+    foot = _fitting(warnings, _LONGEST_WARNINGS, "warnings")
     if plan.changed:
         foot += ["", f"Plan digest: `{plan.digest}`"]
     told = _told(plan.changes)
@@ -129,7 +146,7 @@ def as_markdown(plan: Plan) -> str:
     body = _fitting(rows, room, "objects") if told else ["Nothing changes."]
     room -= sum(len(line) + 1 for line in body)
     body += ["", *_fitting(blocks, room, "objects with details")] if blocks else []
-    return redact("\n".join([*head, *body, "", *foot]).rstrip() + "\n")
+    return "\n".join([*head, *body, "", *foot]).rstrip() + "\n"
 
 
 def _fitting(parts: Sequence[str], room: int, what: str) -> list[str]:
@@ -144,7 +161,9 @@ def _fitting(parts: Sequence[str], room: int, what: str) -> list[str]:
 
 
 def _row(change: Change) -> str:
-    reason = f"{len(change.conflicts)} fields of other managers" if change.conflicts else change.reason
+    count = len(change.conflicts)
+    owners = "a field of another manager" if count == 1 else f"{count} fields of other managers"
+    reason = owners if count else redact(change.reason)
     return f"| {_SIGNS[change.action]} | {_inline(str(change.ref))} | {_word(change.action)} | {_inline(reason)} |"
 
 
@@ -152,15 +171,16 @@ def _block(change: Change) -> str:
     details = _details(change)
     if not details:
         return ""
-    # A fence longer than any that the text may hold.
-    summary_line = f"<details><summary>{_inline(str(change.ref))}</summary>"
-    return "\n".join([summary_line, "", "~~~~~text", *details, "~~~~~", "</details>", ""])
+    # A fence longer than any in the text, and HTML where Markdown's own escapes do not count.
+    fence = "~" * max(_FENCE, *(len(run) + 1 for line in details for run in re.findall("~+", line) or [""]))
+    summary_line = f"<details><summary>{html.escape(_line(str(change.ref), _LONGEST_CELL))}</summary>"
+    return "\n".join([summary_line, "", f"{fence}text", *details, fence, "</details>", ""])
 
 
 def _inline(text: str) -> str:
     """Keep a text in its cell: no line breaks, no markup."""
-    flat = " ".join(text.split())
-    for character in ("\\", "|", "`", "*", "<", ">", "[", "]"):
+    flat = _line(text, _LONGEST_CELL)
+    for character in "\\|`*_~&<>[]":
         flat = flat.replace(character, "\\" + character)
     return flat
 
