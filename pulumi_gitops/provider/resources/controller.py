@@ -11,7 +11,7 @@ from ...core.deploy import read_release
 from ...core.errors import GitOpsError
 from ..values import UNKNOWN, Path, has_unknown
 from . import records
-from .base import Context, Values, option
+from .base import Context, PartialFailureError, Values, option
 
 # What the manifests are rendered from; ``objects`` tells what it leads to.
 _RENDERING = frozenset({"manifests", "checksum", "patches", "registry", "imagePullSecret"})
@@ -79,7 +79,11 @@ class Controller:
             return None
         objects = records.observed(found, inputs.get("objects") or {}, state.get("inventory") or {})
         read = {"controller": name, "namespace": namespace, **inputs, "objects": objects}
-        return read, {"version": found.facts.get(VERSION_FACT, ""), **records.outputs(found)}
+        outputs = {"version": found.facts.get(VERSION_FACT, ""), **records.outputs(found)}
+        problem = records.problem(found)
+        if problem is not None:
+            raise PartialFailureError(outputs, problem, read)
+        return read, outputs
 
     def delete(self, identity: str, state: Values, context: Context) -> None:
         """Remove the controller, its CRDs, and the namespace if it was created for it."""
