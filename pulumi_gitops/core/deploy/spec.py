@@ -10,9 +10,22 @@ from dataclasses import dataclass, field
 
 from ..errors import InputError
 from ..objects import KubeObject
+from .prepare import PART_OF_LABEL
 from .wait_for import WaitFor
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+_IGNORED = re.compile(
+    r"(?:(?P<kind>[A-Za-z][A-Za-z0-9]*)(?:/(?P<name>[^/]+))?:)?(?P<pointer>(?:/(?:[^/~]|~[01])+)+)\Z", re.DOTALL
+)
+# What makes an object the one that is meant, and ours.
+_IDENTITY = (
+    ("apiVersion",),
+    ("kind",),
+    ("metadata", "name"),
+    ("metadata", "namespace"),
+    ("metadata", "uid"),
+    ("metadata", "labels", PART_OF_LABEL),
+)
 
 # Removing one of these removes more than itself, so it takes an explicit word (``prune_kinds``).
 GUARDED_KINDS = frozenset({"Namespace", "CustomResourceDefinition", "PersistentVolumeClaim"})
@@ -61,16 +74,22 @@ class IgnoredField:
         """Read ``/spec/replicas``, ``Deployment:/spec/replicas`` or ``Deployment/web:/spec/replicas``.
 
         Raises:
-            InputError: It is none of these.
+            InputError: It is none of these, or a field without which an object is not the same.
         """
-        target, colon, pointer = text.rpartition(":") if not text.startswith("/") else ("", "", text)
-        kind, _, name = target.partition("/")
-        if not re.match(r"/[^/]", pointer) or (colon and not kind):
+        found = _IGNORED.match(text)
+        if not found:
             raise InputError(
                 f"ignore_fields: {text!r} is not a field",
                 hint="Write a JSON pointer, with a kind or object before it if need be: Deployment/web:/spec/replicas.",
             )
-        return cls(pointer, kind, name)
+        ignored = cls(found["pointer"], found["kind"] or "", found["name"] or "")
+        steps = ignored.steps
+        if any(steps[: len(path)] == path[: len(steps)] for path in _IDENTITY):
+            raise InputError(
+                f"ignore_fields: {text!r} takes in what identifies an object",
+                hint="Name the fields below it one by one, for example /metadata/labels/example.com~1color.",
+            )
+        return ignored
 
     def applies_to(self, kind: str, name: str) -> bool:
         """Tell whether the field is meant for an object."""
@@ -188,6 +207,8 @@ class ReleaseSpec:
             )
         if not self.namespace:
             raise InputError(f"release {self.name} needs a namespace")
+        if not _NAME.match(self.namespace):
+            raise InputError(f"release {self.name}: {self.namespace!r} is not a name for a namespace")
         unknown = sorted(set(self.prune_kinds) - GUARDED_KINDS)
         if unknown:
             raise InputError(
@@ -202,7 +223,7 @@ class ReleaseSpec:
             ("stall_timeout", self.stall_timeout, 0),
             ("approval_max_age", self.approval.max_age, 0),
         ):
-            if value is not None and value < least:
+            if value is not None and not value >= least:
                 raise InputError(f"{name} is {value:g}; it has to be at least {least}")
         for text in self.ignore_fields:
             IgnoredField.parse(text)
