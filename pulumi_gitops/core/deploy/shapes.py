@@ -24,7 +24,8 @@ def shape_of(obj: KubeObject) -> str:
 
 def _shape(value: Any) -> str:
     if isinstance(value, dict):
-        inner = (f"{key}:{_free(below) if key in _FREE else _shape(below)}" for key, below in sorted(value.items()))
+        # Quoted: a key may hold what separates keys from each other.
+        inner = (f"{key!r}:{_free(below) if key in _FREE else _shape(below)}" for key, below in sorted(value.items()))
         return "{" + ",".join(inner) + "}"
     if isinstance(value, list):
         return "[" + ",".join(sorted({_shape(item) for item in value})) + "]"
