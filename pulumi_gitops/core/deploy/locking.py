@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import math
 import os
 import socket
+import sys
 import threading
 import time
 import uuid
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ..cluster import Cluster
 from ..errors import AlreadyExistsError, ConflictError, GitOpsError, LockedError, NotFoundError
@@ -26,6 +28,8 @@ from .model import Progress, ProgressCallback
 
 _DURATION = 15
 _RENEW_SECONDS = 5.0
+# After so long without a renewal it takes a look at the server to know whether the lock is still ours.
+_SURE_SECONDS = 10.0
 _POLL_SECONDS = 0.5
 _PROCESS = "pulumi-gitops/process"
 
@@ -49,7 +53,8 @@ class ReleaseLock:
         self._ref = ObjectRef("coordination.k8s.io", "v1", "Lease", namespace, f"pulumi-gitops.{release}")
         self._identity = f"{_user()}@{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self._held: KubeObject = {}
-        self._renewed = 0.0
+        self._renewed = -math.inf
+        self._renewing = threading.Lock()
         self._lost: GitOpsError | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -61,7 +66,6 @@ class ReleaseLock:
             LockedError: Another run holds it for longer than the timeout.
         """
         self._held = self._acquire()
-        self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._keep, daemon=True, name="gitops-lock")
         self._thread.start()
         return self
@@ -73,18 +77,23 @@ class ReleaseLock:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(_RENEW_SECONDS)
-        if self._lost is None:
-            try:
-                self._cluster.delete(self._ref, uid=str(self._held["metadata"]["uid"]))
-            except GitOpsError:
-                return
+        try:
+            self.check()  # a lease that another run has taken over meanwhile is the same object
+            self._cluster.delete(self._ref, uid=str(self._held["metadata"]["uid"]))
+        except GitOpsError:
+            return
 
     def check(self) -> None:
         """Check that the lock is still ours.
 
         Raises:
-            LockedError: Another run took it: we were not able to renew it in time.
+            LockedError: Another run took it, or whether it did can not be told: we were not able to renew it in time.
         """
+        if self._lost is None and _clock() - self._renewed >= _SURE_SECONDS:
+            try:
+                self._renew()
+            except GitOpsError as error:
+                self._lost = error
         if self._lost is not None:
             raise LockedError(
                 f"the lock of release {self._release} was lost: {self._lost.message}",
@@ -98,27 +107,31 @@ class ReleaseLock:
         seen: tuple[str, float] = ("", 0.0)
         told = False
         while True:
+            started = _clock()
             try:
-                return self._cluster.create(self._lease(transitions=0))
+                lease = self._cluster.create(self._lease(transitions=0))
             except AlreadyExistsError:
                 pass
-            lease = self._cluster.find(self._ref)
-            if lease is None:
+            else:
+                self._renewed = started
+                return lease
+            found = self._cluster.find(self._ref)
+            if found is None:
                 continue
-            if _holder(lease) == self._identity:
-                return lease  # the answer to our own request got lost
-            version = str(lease["metadata"]["resourceVersion"])
+            if _holder(found) == self._identity:
+                return found  # the answer to our own request got lost, and with it when it was carried out
+            version = str(found["metadata"]["resourceVersion"])
             if version != seen[0]:
                 seen = (version, time.monotonic())
-            if _is_dead(lease) or time.monotonic() - seen[1] >= _duration(lease):
-                taken = self._take_over(lease)
+            if _is_dead(found) or time.monotonic() - seen[1] >= _duration(found):
+                taken = self._take_over(found)
                 if taken is not None:
                     return taken
                 continue
             if time.monotonic() >= deadline:
-                raise _locked(self._release, lease, self._timeout)
+                raise _locked(self._release, found, self._timeout)
             if not told:
-                self._progress(Progress("lock", f"waiting for {_holder(lease)}, which deploys {self._release}"))
+                self._progress(Progress("lock", f"waiting for {_holder(found)}, which deploys {self._release}"))
                 told = True
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
@@ -126,10 +139,13 @@ class ReleaseLock:
         transitions = int((lease.get("spec") or {}).get("leaseTransitions") or 0) + 1
         body = self._lease(transitions=transitions)
         body["metadata"]["resourceVersion"] = lease["metadata"]["resourceVersion"]
+        started = _clock()
         try:
-            return self._cluster.replace(body)
+            taken = self._cluster.replace(body)
         except (ConflictError, NotFoundError):
             return None  # somebody else was faster
+        self._renewed = started
+        return taken
 
     def _lease(self, *, transitions: int) -> KubeObject:
         now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -155,19 +171,43 @@ class ReleaseLock:
 
     def _keep(self) -> None:
         while not self._stop.wait(_RENEW_SECONDS):
-            body: dict[str, Any] = {**self._held, "spec": dict(self._held["spec"])}
-            body["spec"]["renewTime"] = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             try:
-                self._held = self._cluster.replace(body)
-                self._renewed = time.monotonic()
+                self._renew()
             except (ConflictError, NotFoundError) as error:
                 self._lost = error
                 return
-            except GitOpsError as error:
-                # An API server that is away for a while costs nobody the lock before it has expired.
-                if time.monotonic() - self._renewed >= _DURATION:
-                    self._lost = error
-                    return
+            except GitOpsError:
+                continue  # an API server that is away for a while costs nobody the lock; `check` sees how long it is
+
+    def _renew(self) -> None:
+        """Renew the lease if it is still ours.
+
+        Raises:
+            ConflictError: It is not.
+            NotFoundError: It is gone.
+            GitOpsError: That can not be told.
+        """
+        with self._renewing:
+            try:
+                self._replace()
+            except ConflictError:
+                lease = self._cluster.find(self._ref)
+                if lease is None or _holder(lease) != self._identity:
+                    raise
+                self._held = lease  # the answer to an earlier renewal got lost, or somebody labelled the lease
+                self._replace()
+
+    def _replace(self) -> None:
+        started = _clock()
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        body = {**self._held, "spec": {**self._held["spec"], "renewTime": now}}
+        self._held = self._cluster.replace(body)
+        self._renewed = started
+
+
+def _clock() -> float:
+    """Return seconds of a clock that goes on while the machine sleeps, as those of waiting runs elsewhere do."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
 
 
 def _user() -> str:
@@ -191,22 +231,28 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return when a process started, in clock ticks since boot; "" when there is none, or only a zombie."""
+    """Return when a process started, in clock ticks since boot; "" when it can not be told, ``ended`` for a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] == "Z" else fields[19]
+    return "ended" if fields[0] in "ZX" else fields[19]
 
 
 def _is_dead(lease: KubeObject) -> bool:
     """Tell whether the holder is a process of this machine that has ended."""
     machine, _, process = str(annotations_of(lease).get(_PROCESS, "")).rpartition("/")
     machine, _, pid = machine.rpartition("/")
-    if not machine or machine != _machine() or not pid.isdigit():
+    if not machine or machine != _machine() or not pid.isdecimal() or not process:
         return False
-    return _started(int(pid)) != process
+    try:
+        os.kill(int(pid), 0)  # sends nothing
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass  # it is somebody else's, whose times /proc may hide
+    return _started(int(pid)) not in ("", process)
 
 
 def _duration(lease: KubeObject) -> float:
