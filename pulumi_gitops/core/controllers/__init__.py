@@ -3,38 +3,50 @@
 
 from __future__ import annotations
 
+from .application_set import ApplicationSetSpec
 from .application_spec import ApplicationSpec
 from .applications import (
     application_objects,
     apply_application,
     apply_repository,
+    apply_wiring,
     remove_application,
     remove_repository,
+    remove_wiring,
     repository_objects,
     sync,
 )
+from .cluster_entry import ClusterSpec
 from .install import InstalledController, InstallState, controller_release, install, installed, uninstall
+from .notification import NotificationSpec
+from .project import ProjectSpec
 from .repository_spec import RepositorySpec
 from .specs import ApplicationResult, ControllerResult, ControllerSpec, SyncResult, SyncSpec
 
 __all__ = [
     "ApplicationResult",
+    "ApplicationSetSpec",
     "ApplicationSpec",
+    "ClusterSpec",
     "ControllerResult",
     "ControllerSpec",
     "InstallState",
     "InstalledController",
+    "NotificationSpec",
+    "ProjectSpec",
     "RepositorySpec",
     "SyncResult",
     "SyncSpec",
     "application_objects",
     "apply_application",
     "apply_repository",
+    "apply_wiring",
     "controller_release",
     "install",
     "installed",
     "remove_application",
     "remove_repository",
+    "remove_wiring",
     "repository_objects",
     "sync",
     "uninstall",

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
 from . import catalog
 from .names import check_duration, check_name, check_namespace, check_revision, check_timeout
+from .options import refuse_others
 from .repository_spec import check_repository_url
 
 _ARGOCD_ONLY = ("project", "kustomize", "sources", "ignore_differences", "retry", "sync_options", "sync_wave")
@@ -98,7 +99,7 @@ class ApplicationSpec:
     wait_timeout: float = 300.0
 
     def __post_init__(self) -> None:
-        title = catalog.controller(self.controller).title
+        catalog.controller(self.controller)
         check_name("name", self.name)
         check_name("project", self.project)
         check_namespace(self.namespace)
@@ -108,10 +109,7 @@ class ApplicationSpec:
         for name in ("interval", "retry_interval", "timeout"):
             if getattr(self, name) is not None:
                 check_duration(name, getattr(self, name))
-        others = {"argocd": _FLUX_ONLY, "flux": _ARGOCD_ONLY}.get(self.controller, ())
-        given = [name for name in others if getattr(self, name) != _DEFAULTS[name]]
-        if given:
-            raise InputError(f"application {self.name}: {title} has no option {', '.join(given)}", hint="Leave it out.")
+        refuse_others(self, self.controller, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
         self._check_source()
         unknown = sorted(set(self.helm) - _HELM_KEYS)
         if unknown:
@@ -149,10 +147,3 @@ class ApplicationSpec:
                 f"path {self.path!r} is not a folder in the repository",
                 hint='Relative to the root of the repository, without "..": apps/shop',
             )
-
-
-def _default(item: Field[Any]) -> Any:
-    return item.default if item.default_factory is MISSING else item.default_factory()
-
-
-_DEFAULTS: dict[str, Any] = {item.name: _default(item) for item in fields(ApplicationSpec)}

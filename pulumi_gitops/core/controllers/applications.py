@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Protocol
 
 from ..cluster import Cluster
 from ..deploy import Action, Change, ProgressCallback, apply_objects, delete_objects
@@ -60,6 +61,51 @@ def _everything_of(knows: Backend, spec: RepositorySpec) -> list[KubeObject]:
     return knows.repository_objects(
         dataclasses.replace(spec, proxy="http://proxy.example.com", username=spec.username or "git")
     )
+
+
+class Wiring(Protocol):
+    """What else is wired: a project, an application set, a cluster, a notification."""
+
+    @property
+    def controller(self) -> str:
+        """The controller that it is for."""
+        ...
+
+    @property
+    def target_namespace(self) -> str:
+        """The controller's namespace."""
+        ...
+
+    def objects(self) -> list[KubeObject]:
+        """Return its objects, in the order in which they are made."""
+        ...
+
+
+def apply_wiring(cluster: Cluster, spec: Wiring, *, check: bool = False) -> tuple[Change, ...]:
+    """Make the objects of a project, an application set, a cluster or a notification.
+
+    Args:
+        cluster: Cluster of the controller.
+        spec: What.
+        check: Change nothing. The controller need not be there yet.
+
+    Raises:
+        ControllerMissingError: The controller is not installed.
+    """
+    return _apply(cluster, backend(spec.controller), spec.objects(), spec.target_namespace, check=check)
+
+
+def remove_wiring(
+    cluster: Cluster, spec: Wiring, *, check: bool = False, wait_timeout: float = 60.0
+) -> tuple[Change, ...]:
+    """Remove the objects again; those that are gone already are no change.
+
+    Raises:
+        OwnershipError: An object of that name was not made by us.
+        RemovalBlockedError: They do not go away in time; names the finalizers.
+    """
+    refs = [ObjectRef.of(obj) for obj in reversed(spec.objects())]
+    return _remove(cluster, refs, check=check, timeout=wait_timeout)
 
 
 def apply_application(

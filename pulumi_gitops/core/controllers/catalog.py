@@ -25,14 +25,14 @@ class Controller:
     """What the catalog knows of a controller.
 
     Attributes:
-        name: ``argocd``.
+        name: ``argocd`` or ``flux``.
         title: Name for people.
         default_version: Version that is installed when none is asked for.
         default_namespace: Namespace that is used when none is asked for.
         base_url: Where the releases are; a mirror takes its place.
         url_path: Path below it, with ``{version}`` and ``{path}``.
         default_file: The file that is installed when no manifests are given.
-        files: sha256 (hex) -> file, for every released manifest that we know.
+        files: sha256 (hex) -> file, for every released manifest that we know; of Flux we know none.
     """
 
     name: str
@@ -50,26 +50,28 @@ class Controller:
         known = {file.version for file in self.files.values()}
         return tuple(sorted(known, key=lambda v: [int(part) for part in v.split(".")], reverse=True))
 
-    def digest(self, version: str) -> str:
-        """Return the sha256 of the default file of a version.
+    def digest(self, version: str, path: str = "") -> str:
+        """Return the sha256 of a file of a version (the default one); "" when no digests are known of this controller.
 
         Raises:
             InputError: The version is not in the catalog.
         """
-        wanted = KnownFile(version, self.default_file)
+        wanted = KnownFile(version, path or self.default_file)
         for digest, file in self.files.items():
             if file == wanted:
                 return digest
+        if not self.files:
+            return ""
         raise InputError(
             f"version {version} of {self.title} is not in the catalog; known: {', '.join(self.versions)}",
             hint="For another version give its install manifest as `manifests` (URL or file) and its sha256 as "
             "`checksum`.",
         )
 
-    def url(self, version: str, mirror: str | None = None) -> str:
-        """Return the URL of the default file of a version, below `mirror` if there is one."""
+    def url(self, version: str, mirror: str | None = None, path: str = "") -> str:
+        """Return the URL of a file of a version (the default one), below `mirror` if there is one."""
         base = (mirror or self.base_url).rstrip("/")
-        return base + self.url_path.format(version=version, path=self.default_file)
+        return base + self.url_path.format(version=version, path=path or self.default_file)
 
 
 def controller(name: str) -> Controller:
@@ -134,5 +136,15 @@ _CONTROLLERS = {
         url_path="/v{version}/manifests/{path}",
         default_file="install.yaml",
         files=_files(_ARGOCD_FILES),
+    ),
+    "flux": Controller(
+        name="flux",
+        title="Flux",
+        default_version="2.9.4",
+        default_namespace="flux-system",
+        base_url="https://github.com/fluxcd/flux2/releases/download",
+        url_path="/v{version}/{path}",
+        default_file="install.yaml",
+        files={},
     ),
 }

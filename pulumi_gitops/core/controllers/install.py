@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..cluster import Cluster
@@ -20,20 +21,17 @@ from ..deploy import (
     remove,
     shown,
 )
-from ..errors import AlreadyExistsError, OwnershipError, RemovalRefusedError
+from ..errors import AlreadyExistsError, ChecksumMismatchError, OwnershipError, RemovalRefusedError
 from ..objects import KubeObject, ObjectRef
 from . import catalog, manifests
-from .argocd import wiring
 from .patches import apply_patches
 from .specs import ControllerResult, ControllerSpec
+from .traits import Kind, traits
 from .transform import set_namespace, set_pull_secret, set_registry
 
 VERSION_FACT = "controller-version"
-# Labels of Argo CD's application controller in every flavour of its manifests, Helm's included.
-_SELECTOR = "app.kubernetes.io/part-of=argocd,app.kubernetes.io/component=application-controller"
-# Secrets that Argo CD makes for itself when it starts; in a namespace that stays they would outlive it.
-_GENERATED_SECRETS = ("argocd-initial-admin-secret", "argocd-redis")
-_BLOCKING_KINDS = ("Application", "ApplicationSet")
+# sha256 of the manifests of the installed version: CI workspaces vanish, and lock files with them.
+DIGEST_FACT = "controller-manifests"
 
 
 class InstallState(enum.StrEnum):
@@ -75,7 +73,8 @@ def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
         SourceUnavailableError: They can not be read or downloaded.
     """
     loaded = manifests.load(spec)
-    objects = apply_patches(set_namespace(loaded.objects, spec.target_namespace), spec.patches)
+    adjusted = traits(spec.name).adjust(loaded.objects, spec)
+    objects = apply_patches(set_namespace(adjusted, spec.target_namespace), spec.patches)
     if spec.registry:
         objects = set_registry(objects, spec.registry)
     if spec.image_pull_secret:
@@ -88,7 +87,7 @@ def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
         wait_timeout=spec.wait_timeout,
         ownership=Ownership.ADOPT,
         origin=detect_origin(spec.source),
-        facts={VERSION_FACT: loaded.version},
+        facts={VERSION_FACT: loaded.version, DIGEST_FACT: "" if loaded.pinned else loaded.digest},
     )
     return release, loaded.version
 
@@ -109,13 +108,15 @@ def install(
         GitOpsError: As :func:`controller_release` and :func:`..deploy.deploy`.
     """
     release, version = controller_release(spec)
-    _refuse_second(cluster, release, catalog.controller(spec.name).title)
+    title = catalog.controller(spec.name).title
+    _refuse_second(cluster, release, title)
+    _refuse_other_content(cluster, release, title)
     result = deploy(cluster, release, check=check, progress=progress)
-    project = _ensure_default_project(cluster, release.namespace, check=check)
+    defaults = _ensure_defaults(cluster, spec.name, release.namespace, check=check)
     return ControllerResult(
         version=version,
         namespace=release.namespace,
-        changes=(*result.changes, *project),
+        changes=(*result.changes, *defaults),
         revision=result.revision,
         digest=result.digest,
         inventory=result.inventory,
@@ -138,18 +139,34 @@ def _refuse_second(cluster: Cluster, release: ReleaseSpec, title: str) -> None:
             )
 
 
-def _ensure_default_project(cluster: Cluster, namespace: str, *, check: bool) -> tuple[Change, ...]:
-    """Create the AppProject ``default`` unless it is there; argocd-server would make it, core installs have none."""
-    ref = wiring.project_ref("default", namespace)
-    if cluster.find(ref) is not None:
-        return ()
-    project = wiring.default_project(namespace)
-    if not check:
-        try:
-            cluster.create(project)
-        except AlreadyExistsError:
-            return ()  # argocd-server was faster
-    return (Change(Action.CREATE, ref, None, shown(project)),)
+def _refuse_other_content(cluster: Cluster, release: ReleaseSpec, title: str) -> None:
+    """Refuse manifests of the installed version that are not those which were installed: somebody replaced them."""
+    digest = release.facts[DIGEST_FACT]
+    found = read_release(cluster, release.name, release.namespace, drift=False) if digest else None
+    if found is None or found.facts.get(VERSION_FACT) != release.facts[VERSION_FACT]:
+        return
+    before = found.facts.get(DIGEST_FACT)
+    if before and before != digest:
+        raise ChecksumMismatchError(
+            f"the manifests of {title} {release.facts[VERSION_FACT]} have sha256 {digest}, but {before} were installed",
+            hint="Nothing was applied. If the new content is wanted, look at it and give its checksum.",
+            details={"expected": before, "found": digest},
+        )
+
+
+def _ensure_defaults(cluster: Cluster, name: str, namespace: str, *, check: bool) -> tuple[Change, ...]:
+    """Create what a controller can not do without and may make itself later, unless it is there."""
+    changes = []
+    for obj in traits(name).defaults(namespace):
+        if cluster.find(ObjectRef.of(obj)) is not None:
+            continue
+        if not check:
+            try:
+                cluster.create(obj)
+            except AlreadyExistsError:
+                continue  # the controller was faster
+        changes.append(Change(Action.CREATE, ObjectRef.of(obj), None, shown(obj)))
+    return tuple(changes)
 
 
 def installed(cluster: Cluster, name: str = "argocd", namespace: str | None = None) -> InstalledController | None:
@@ -157,14 +174,15 @@ def installed(cluster: Cluster, name: str = "argocd", namespace: str | None = No
 
     Args:
         cluster: Where.
-        name: ``argocd``.
+        name: ``argocd`` or ``flux``.
         namespace: Look only here; in all namespaces when None.
 
     Raises:
         ForbiddenError: The rights to list StatefulSets, or to read the release's record, are missing.
     """
     default = catalog.controller(name).default_namespace
-    workloads = cluster.list("apps/v1", "StatefulSet", namespace=namespace or "", label_selector=_SELECTOR)
+    known = traits(name)
+    workloads = cluster.list(*known.workload, namespace=namespace or "", label_selector=known.selector)
     found = {str(obj["metadata"]["namespace"]): obj for obj in workloads}
     # The record counts too: what it names is ours to repair or remove, even with the StatefulSet gone.
     candidates = [namespace] if namespace else [*sorted(found), default]
@@ -173,7 +191,7 @@ def installed(cluster: Cluster, name: str = "argocd", namespace: str | None = No
         if release is not None:
             return InstalledController(release.facts.get(VERSION_FACT, ""), place, InstallState.MANAGED)
     for place, workload in sorted(found.items()):
-        return InstalledController(manifests.version_of([workload], name), place, InstallState.UNMANAGED)
+        return InstalledController(manifests.version_of([workload], known.image), place, InstallState.UNMANAGED)
     return None
 
 
@@ -206,13 +224,14 @@ def uninstall(
             f"{title} in namespace {namespace} was not installed by pulumi-gitops",
             hint="Install it with pulumi-gitops first (that takes it over), or remove it with the tool that made it.",
         )
-    _refuse_applications(cluster, title)
+    known = traits(spec.name)
+    _refuse_applications(cluster, title, known.applications)
     release = read_release(cluster, spec.name, namespace, drift=False)
     keeps_namespace = release is None or not release.created_namespace
-    first = [ObjectRef.of(project) for project in _list(cluster, "AppProject")]
+    first = [ObjectRef.of(obj) for kind in known.first for obj in _list(cluster, kind)]
     if keeps_namespace:
-        first += [ObjectRef("", "v1", "Secret", namespace, secret) for secret in _GENERATED_SECRETS]
-    projects = delete_objects(cluster, first, check=check, wait_timeout=spec.wait_timeout, progress=progress)
+        first += [ObjectRef("", "v1", "Secret", namespace, secret) for secret in known.secrets]
+    gone = delete_objects(cluster, first, check=check, wait_timeout=spec.wait_timeout, progress=progress)
     result = remove(
         cluster,
         spec.name,
@@ -223,11 +242,11 @@ def uninstall(
         delete_namespace=True,
         progress=progress,
     )
-    return ControllerResult(version=there.version, namespace=namespace, changes=(*projects, *result.changes))
+    return ControllerResult(version=there.version, namespace=namespace, changes=(*gone, *result.changes))
 
 
-def _refuse_applications(cluster: Cluster, title: str) -> None:
-    remaining = [ObjectRef.of(obj) for kind in _BLOCKING_KINDS for obj in _list(cluster, kind)]
+def _refuse_applications(cluster: Cluster, title: str, kinds: Sequence[Kind]) -> None:
+    remaining = [ObjectRef.of(obj) for kind in kinds for obj in _list(cluster, kind)]
     if not remaining:
         return
     listed = ", ".join(str(ref) for ref in remaining[:5])
@@ -239,7 +258,5 @@ def _refuse_applications(cluster: Cluster, title: str) -> None:
     )
 
 
-def _list(cluster: Cluster, kind: str) -> list[KubeObject]:
-    if not cluster.serves(wiring.API_VERSION, kind):
-        return []
-    return cluster.list(wiring.API_VERSION, kind, metadata_only=True)
+def _list(cluster: Cluster, kind: Kind) -> list[KubeObject]:
+    return cluster.list(*kind, metadata_only=True) if cluster.serves(*kind) else []

@@ -12,7 +12,10 @@ from ..objects import KubeObject, pod_template_of
 from ..render import load_sources
 from ..yamlio import load_manifests
 from . import catalog, download
+from .argocd import manifests as argocd
+from .lockfile import Lock
 from .specs import ControllerSpec
+from .traits import traits
 
 _CHECK_HINT = "Nothing was applied. If the new content is wanted, look at it and give its checksum."
 
@@ -24,17 +27,23 @@ class Manifests:
     Attributes:
         objects: The objects as they were written.
         version: Version of the controller; "" when neither the spec nor the content tells.
+        digest: sha256 of the file that holds them; "" for a folder.
+        pinned: Whether that digest was known before the file was read: by a checksum, the catalog or a lock file.
     """
 
     objects: Sequence[KubeObject] = field(repr=False)
     version: str
+    digest: str = ""
+    pinned: bool = True
 
 
 def load(spec: ControllerSpec) -> Manifests:
     """Return the manifests that a spec asks for.
 
-    The content is checked against a sha256 before it is read: the given one, else that of the catalog. A URL whose
-    content has neither is refused. Content with a known digest comes from the cache when it is there, without network.
+    The content is checked against a sha256 before it is read: the given one, else that of the catalog, else that of the
+    lock file. A URL whose content has none is refused; of a controller whose digests the catalog does not know, the
+    first use records it in the lock file. Content with a known digest comes from the cache when it is there, without
+    network.
 
     Raises:
         InputError: The version is unknown, or a URL has no checksum.
@@ -45,9 +54,13 @@ def load(spec: ControllerSpec) -> Manifests:
     known = catalog.controller(spec.name)
     if spec.manifests is None:
         version = spec.version or known.default_version
-        digest = spec.sha256 or known.digest(version)
-        url = known.url(version, spec.mirror)
-        return Manifests(_parse(_cached_or_downloaded(url, digest), url), version)
+        path = argocd.file_of(spec.profile) if spec.name == "argocd" else ""
+        digest = spec.sha256 or known.digest(version, path)
+        url = known.url(version, spec.mirror, path)
+        if not digest:
+            content, digest, pinned = _locked(url, spec.lock_file)
+            return Manifests(_parse(content, url), version, digest, pinned)
+        return Manifests(_parse(_cached_or_downloaded(url, digest), url), version, digest)
     if "://" in spec.manifests:
         content = _from_url(spec, known)
         return _named(spec, _parse(content, spec.manifests), download.sha256(content), known)
@@ -80,6 +93,20 @@ def _cached_or_downloaded(url: str, digest: str) -> bytes:
     _verify(content, digest, download.shown_url(url))
     download.write_cache(content)
     return content
+
+
+def _locked(url: str, lock_file: str | None) -> tuple[bytes, str, bool]:
+    """Return the content of a URL whose digest the catalog does not know, its digest, and whether the lock knew it."""
+    lock = Lock(Path(lock_file)) if lock_file else None
+    known = lock.get(url) if lock else ""
+    if known:
+        return _cached_or_downloaded(url, known), known, True
+    content = download.download(url)
+    digest = download.sha256(content)
+    download.write_cache(content)
+    if lock:
+        lock.put(url, digest)
+    return content, digest, False
 
 
 def _verify(content: bytes, digest: str, source: str) -> None:
@@ -120,8 +147,8 @@ def _named(spec: ControllerSpec, objects: list[KubeObject], digest: str, known: 
             f"{download.shown_url(spec.manifests or '')} holds {known.title} {file.version}, not {spec.version}",
             hint="Leave version out, or give the manifests of that version.",
         )
-    version = file.version if file else spec.version or version_of(objects, spec.name)
-    return Manifests(objects, version)
+    version = file.version if file else spec.version or version_of(objects, traits(spec.name).image)
+    return Manifests(objects, version, digest, pinned=file is not None or spec.sha256 is not None)
 
 
 def version_of(objects: Sequence[KubeObject], name: str) -> str:

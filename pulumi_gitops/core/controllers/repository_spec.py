@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..git.credentials import Credentials, check_url
 from . import catalog
 from .names import check_duration, check_name, check_namespace
+from .options import refuse_others
 
 # user@host:path, as git reads it.
 _SCP = re.compile(r"([A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!//)[^\s]+")
@@ -160,20 +161,12 @@ class RepositorySpec:
             raise InputError(f"repository {self.name}: {what}", hint="ssh://git@host/path or git@host:path")
 
     def _check_controller(self) -> None:
-        others = {"argocd": _FLUX_ONLY, "flux": _ARGOCD_ONLY}.get(self.controller, ())
-        defaults = {"interval": "1m"}
-        given = [name for name in others if getattr(self, name) not in (None, False, {}, defaults.get(name))]
-        if not given:
-            return
-        title = catalog.controller(self.controller).title
         hint = "Leave it out."
-        if {"known_hosts", "ca_cert"} & set(given):
+        if self.controller == "argocd" and (self.known_hosts is not None or self.ca_cert is not None):
             hint = (
                 "Argo CD keeps them for all repositories: options known_hosts and tls_certificates of the controller."
             )
-        raise InputError(
-            f"repository {self.name}: {title} has no option {', '.join(given)} for a repository", hint=hint
-        )
+        refuse_others(self, self.controller, hint=hint, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
 
 
 def is_ssh(url: str) -> bool:

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..deploy import Change, InventoryItem
 from ..errors import InputError
 from . import catalog
 from .names import check_name, check_namespace, check_revision, check_timeout
+from .options import refuse_others
 
 # "[host[:port]/]path" as it stands before an image's name.
 _REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
+
+
+_ARGOCD_ONLY = ("profile", "config", "known_hosts", "tls_certificates", "gpg_keys")
+_FLUX_ONLY = ("components", "network_policies", "multitenant", "log_level", "concurrency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +27,7 @@ class ControllerSpec:
     """A controller as it should be installed.
 
     Attributes:
-        name: ``argocd``.
+        name: ``argocd`` or ``flux``.
         version: Version without a leading v; that of the catalog when None. With `manifests` it says what they hold.
         namespace: Where to install it; the controller's usual namespace when None.
         manifests: URL, file or folder to install instead of the released manifest.
@@ -33,6 +38,18 @@ class ControllerSpec:
         wait: Wait until the controller is ready.
         wait_timeout: Seconds.
         mirror: Base URL that takes the place of the one of the official releases.
+        lock_file: File that remembers the sha256 of manifests which the catalog does not know: the first use records
+            it, later ones compare.
+        profile: Argo CD: ``standard``, ``ha``, ``core``, ``namespaced`` or ``ha-namespaced``.
+        config: Argo CD: ConfigMap -> key -> value, for example ``argocd-cm`` and ``argocd-rbac-cm``.
+        known_hosts: Argo CD: host keys to accept beside the usual ones, as in a known_hosts file.
+        tls_certificates: Argo CD: host -> certificates to trust, PEM.
+        gpg_keys: Argo CD: key id -> public key that commits may be signed with.
+        components: Flux: controllers to install; all of the manifests when empty.
+        network_policies: Flux: keep the NetworkPolicies of the manifests.
+        multitenant: Flux: lock tenants into their namespaces.
+        log_level: Flux: ``debug``, ``info`` or ``error``.
+        concurrency: Flux: how many objects each controller works on at a time.
         source: Which face asks; goes into the release's record.
     """
 
@@ -47,6 +64,17 @@ class ControllerSpec:
     wait: bool = True
     wait_timeout: float = 300.0
     mirror: str | None = None
+    lock_file: str | None = None
+    profile: str = "standard"
+    config: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    known_hosts: str | None = None
+    tls_certificates: Mapping[str, str] = field(default_factory=dict)
+    gpg_keys: Mapping[str, str] = field(default_factory=dict)
+    components: Sequence[str] = ()
+    network_policies: bool = True
+    multitenant: bool = False
+    log_level: str | None = None
+    concurrency: int | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -64,6 +92,7 @@ class ControllerSpec:
             check_name("image_pull_secret", self.image_pull_secret)
         if self.manifests is not None and self.mirror is not None:
             raise InputError("manifests and mirror exclude each other", hint="Give the mirrored URL as manifests.")
+        refuse_others(self, self.name, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
 
     @property
     def target_namespace(self) -> str:

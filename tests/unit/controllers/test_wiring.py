@@ -71,7 +71,7 @@ def test_without_auto_sync_the_wish_to_prune_is_kept_for_syncs_on_request():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ControllerSpec(name="flux"), "unknown controller 'flux'; known: argocd"),
+        (lambda: ControllerSpec(name="kargo"), "unknown controller 'kargo'; known: argocd, flux"),
         (lambda: ControllerSpec(namespace="Argo_CD"), "namespace 'Argo_CD'"),
         (lambda: ControllerSpec(checksum="md5:123"), "sha256"),
         (lambda: ControllerSpec(registry="https://registry.example.com"), "registry"),

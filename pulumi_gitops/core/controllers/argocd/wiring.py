@@ -57,14 +57,14 @@ def repository_objects(spec: RepositorySpec) -> list[KubeObject]:
         "project": spec.project,
     }
     ref = repository_ref(spec.name, spec.target_namespace)
-    secret = _object(ref, labels={SECRET_TYPE_LABEL: "repo-creds" if spec.template else "repository"})
+    secret = wiring_object(ref, labels={SECRET_TYPE_LABEL: "repo-creds" if spec.template else "repository"})
     data = {key: value for key, value in given.items() if value is not None}
     return [{**secret, "type": "Opaque", "stringData": data}]
 
 
 def application_objects(spec: ApplicationSpec) -> list[KubeObject]:
     """Return the Application."""
-    application = _object(
+    application = wiring_object(
         application_ref(spec.name, spec.target_namespace),
         labels=dict(spec.labels),
         annotations={WAVE_ANNOTATION: str(spec.sync_wave)} if spec.sync_wave is not None else None,
@@ -126,7 +126,7 @@ def _sync_policy(spec: ApplicationSpec) -> dict[str, Any]:
 def default_project(namespace: str) -> KubeObject:
     """Return the AppProject ``default`` as argocd-server makes it (server/server.go, initializeDefaultProject)."""
     return {
-        **_object(project_ref("default", namespace)),
+        **wiring_object(project_ref("default", namespace)),
         "spec": {
             "sourceRepos": ["*"],
             "destinations": [{"server": "*", "namespace": "*"}],
@@ -135,13 +135,14 @@ def default_project(namespace: str) -> KubeObject:
     }
 
 
-def _object(
+def wiring_object(
     ref: ObjectRef,
     *,
     labels: dict[str, str] | None = None,
     annotations: dict[str, str] | None = None,
     finalizers: list[str] | None = None,
 ) -> KubeObject:
+    """Return an object that is marked as made by us, without what it is about."""
     metadata: dict[str, Any] = {
         "name": ref.name,
         "namespace": ref.namespace,
