@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from ..cluster import Cluster
-from ..errors import GitOpsError, InputError
+from ..errors import GitOpsError, InputError, PruneRefusedError
 from ..objects import KubeObject, ObjectRef
 from . import record as records
 from .fingerprint import plan_digest, plan_objects
@@ -104,8 +104,15 @@ class PlannedRelease:
             set_digest=self.set_digest,
             digest=self.digest,
             objects=self.objects,
-            warnings=self.warnings,
+            warnings=(*self.warnings, *self._refused_prune()),
         )
+
+    def _refused_prune(self) -> list[str]:
+        try:
+            check_limit(self.removals, self.spec.prune_limit)
+        except PruneRefusedError as error:
+            return [f"a deployment would refuse to prune: {error.message}"]
+        return []
 
     def refuse(self) -> None:
         """Refuse to go on when something is in the way.

@@ -8,7 +8,7 @@ finds everything as it should be takes no lock, writes no record and makes no re
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..cluster import Cluster
 from ..errors import GitOpsError, RevisionNotFoundError, RollbackFailedError, RolledBackError
@@ -80,8 +80,12 @@ def rollback(
     to: int = 0,
     wait: bool = True,
     wait_timeout: float = 300.0,
+    stall_timeout: float = 0.0,
     lock_timeout: float = 60.0,
     force_conflicts: ForceConflicts = ForceConflicts.OWN_FIELDS,
+    ignore_fields: Sequence[str] = (),
+    recreate: bool = False,
+    history_limit: int = 10,
     approval: Approval | None = None,
     origin: Origin | None = None,
     check: bool = False,
@@ -96,8 +100,12 @@ def rollback(
         to: Revision; 0 for the last one that was deployed before the newest.
         wait: Wait until all objects are ready.
         wait_timeout: Seconds to wait.
+        stall_timeout: Seconds without any progress after which waiting ends; 0 for no such limit.
         lock_timeout: Seconds to wait for another run of the release to end.
         force_conflicts: See :class:`.spec.ForceConflicts`.
+        ignore_fields: Fields to leave to others, see :meth:`.spec.IgnoredField.parse`.
+        recreate: Delete and create anew what can not be changed in place.
+        history_limit: Revisions that the record keeps.
         approval: See :class:`.spec.Approval`.
         origin: See :class:`.spec.Origin`.
         check: Change nothing, return what would be.
@@ -123,8 +131,12 @@ def rollback(
         objects=(),
         wait=wait,
         wait_timeout=wait_timeout,
+        stall_timeout=stall_timeout,
         lock_timeout=lock_timeout,
         force_conflicts=force_conflicts,
+        ignore_fields=ignore_fields,
+        recreate=recreate,
+        history_limit=history_limit,
         approval=approval or Approval(),
         origin=origin or Origin(),
     )
@@ -147,7 +159,7 @@ def _run(
 ) -> DeployResult:
     planned.refuse()
     if check:
-        return _unchanged(planned)
+        return dataclasses.replace(_unchanged(planned), rolled_back_to=rolled_back_to if planned.changed else 0)
     spec = planned.spec
     if not planned.changed and planned.settled:
         if spec.wait:

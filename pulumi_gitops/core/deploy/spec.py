@@ -204,9 +204,10 @@ class ReleaseSpec:
             raise InputError(
                 f"{self.name!r} is not a name for a release",
                 hint="Use at most 63 lower-case letters, digits and dashes, with a letter or digit at both ends.",
+                details={"property": "name"},
             )
         if not self.namespace:
-            raise InputError(f"release {self.name} needs a namespace")
+            raise InputError(f"release {self.name} needs a namespace", details={"property": "namespace"})
         if not _NAME.match(self.namespace):
             raise InputError(f"release {self.name}: {self.namespace!r} is not a name for a namespace")
         unknown = sorted(set(self.prune_kinds) - GUARDED_KINDS)
@@ -214,6 +215,7 @@ class ReleaseSpec:
             raise InputError(
                 f"prune_kinds: {', '.join(unknown)} needs no permission",
                 hint=f"Only these do: {', '.join(sorted(GUARDED_KINDS))}.",
+                details={"property": "prune_kinds"},
             )
         for name, value, least in (
             ("prune_limit", self.prune_limit, 0),
