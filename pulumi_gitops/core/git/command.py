@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,17 +91,21 @@ class GitCommand:
         with tempfile.TemporaryFile() as source:
             source.write(stdin or b"")
             source.seek(0)
-            status, stdout, stderr = self._git.execute(
-                ["git", *args],
-                istream=source,
-                env={**self._environment, **(env or {})},
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-                kill_after_timeout=remaining,
-                shell=False,
-            )
+            try:
+                status, stdout, stderr = self._git.execute(
+                    ["git", *args],
+                    istream=source,
+                    env={**self._environment, **(env or {})},
+                    with_extended_output=True,
+                    with_exceptions=False,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                    kill_after_timeout=remaining,
+                    shell=False,
+                )
+            except BaseException:
+                _cancel_watchdog(remaining)
+                raise
         if status != 0 and time.monotonic() >= self._deadline:
             raise self._timed_out()
         if check and status != 0:
@@ -112,6 +117,16 @@ class GitCommand:
             f"{self.url}: not done within {self._timeout:g} s",
             hint="Is the Git server reachable and healthy? A slow one may need a longer timeout.",
         )
+
+
+def _cancel_watchdog(seconds: float) -> None:
+    """Do what GitPython does not when a command is interrupted: let go of the thread that would kill it in the end.
+
+    It would keep this process from ending after Ctrl-C until the whole timeout is over.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer) and thread.interval == seconds:
+            thread.cancel()
 
 
 def _git_at(directory: Path) -> git.Git:

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -112,6 +115,23 @@ def test_a_server_that_never_answers_is_left_in_time():
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/config.git"
         with pytest.raises(GitUnreachableError, match=r"not done within 1 s"):
             git.read_tip(url, "main", timeout=1)
+
+
+def test_ctrl_c_ends_the_process_at_once_and_leaves_nothing(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/config.git"
+        code = f"from pulumi_gitops.core import git; git.read_tip({url!r}, 'main', timeout=600)"
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+        with subprocess.Popen([sys.executable, "-c", code], env=env, start_new_session=True) as process:
+            try:
+                asking, _ = silent.accept()
+                with asking:
+                    os.killpg(process.pid, signal.SIGINT)
+                    assert process.wait(timeout=60) == -signal.SIGINT
+            finally:
+                process.kill()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_git_on_the_path(repository, monkeypatch, tmp_path):
