@@ -94,8 +94,8 @@ class ReleaseOptions:
     history_limit: int = 10
     history_secrets: bool = True
     lock_timeout: float = 60
-    plan_file: str = ""
-    plan_digest: str = ""
+    plan_file: str | None = None
+    plan_digest: str | None = None
     require_approval: bool = False
     approved_by: str = ""
     approval_max_age: float = 0
@@ -198,7 +198,7 @@ def approval(options: Any) -> Approval:
         options: Has ``plan_file``, ``plan_digest``, ``require_approval``, ``approved_by`` and ``approval_max_age``.
 
     Raises:
-        InputError: Both a plan file and a digest are given, or the file is no plan file.
+        InputError: A plan file and another digest are given, one of them is empty, or the file is no plan file.
         SourceUnavailableError: The plan file can not be read.
     """
     common = {
@@ -206,8 +206,14 @@ def approval(options: Any) -> Approval:
         "approved_by": options.approved_by,
         "max_age": options.approval_max_age,
     }
+    for name in ("plan_file", "plan_digest"):
+        if getattr(options, name) == "":
+            # An unset variable of a CI stage must not turn the gate off.
+            raise InputError(
+                f"{name} is empty", hint="Leave it out, or hand the plan over.", details={"property": name}
+            )
     if not options.plan_file:
-        return Approval(plan_digest=options.plan_digest, **common)
+        return Approval(plan_digest=options.plan_digest or "", **common)
     found = read_plan_file(options.plan_file, **common)
     if options.plan_digest and options.plan_digest != found.plan_digest:
         raise InputError(

@@ -24,7 +24,7 @@ _SHORTEST = 4
 
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     # user:password@host in a URL; the user name alone is not secret, what stands behind the colon is.
-    (re.compile(r"(?P<head>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@]*@"), r"\g<head>***@"),
+    (re.compile(r"(?P<head>[a-zA-Z][a-zA-Z0-9+.-]{0,20}://)[^/\s@]*@"), r"\g<head>***@"),
     (re.compile(r"(?i)(?P<head>\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}"), r"\g<head>***"),
     (
         re.compile(r"-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY)-----.*?(?:-----END (?P=kind)-----|\Z)", re.DOTALL),

@@ -20,6 +20,7 @@ _WAVE = "argocd.argoproj.io/sync-wave"
 _HELM_WEIGHT = "helm.sh/hook-weight"
 _BEFORE = frozenset({"PreSync", "pre-install", "pre-upgrade"})
 _AFTER = frozenset({"PostSync", "post-install", "post-upgrade"})
+_DURING = frozenset({"Sync", "crd-install"})
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,10}\Z")
 # Hooks come before the lowest and after the highest wave, whatever their own.
 _FAR = 10**11
@@ -78,13 +79,23 @@ def ranks(objects: Sequence[KubeObject], *, strict: bool = True) -> dict[str, Ra
     return _Levels(waves, dependencies, strict=strict).all()
 
 
+def _hooks(obj: KubeObject) -> set[str]:
+    texts = (str(annotations_of(obj).get(name) or "") for name in ("argocd.argoproj.io/hook", "helm.sh/hook"))
+    return {hook.strip() for text in texts for hook in text.split(",")} - {""}
+
+
+def is_deployed(obj: KubeObject) -> bool:
+    """Tell whether an object belongs to a deployment at all.
+
+    Hooks that others run on other occasions do not: tests, what a failed sync or a removal triggers, and what Argo CD
+    is told to skip.
+    """
+    hooks = _hooks(obj)
+    return not hooks or bool(hooks & (_BEFORE | _AFTER | _DURING))
+
+
 def _wave(obj: KubeObject, *, strict: bool) -> int:
-    annotations = annotations_of(obj)
-    hooks = {
-        hook.strip()
-        for name in ("argocd.argoproj.io/hook", "helm.sh/hook")
-        for hook in str(annotations.get(name, "")).split(",")
-    }
+    annotations, hooks = annotations_of(obj), _hooks(obj)
     base = -_FAR if hooks & _BEFORE else _FAR if hooks & _AFTER else 0
     name = _HELM_WEIGHT if base and not annotations.get(_WAVE) else _WAVE
     text = str(annotations.get(name) or "0")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -14,7 +14,7 @@ from . import record as records
 from .fingerprint import plan_digest, plan_objects
 from .lookup import Lookup
 from .model import Action, Change, InventoryItem, Plan, PlannedObject
-from .order import ranks
+from .order import is_deployed, ranks
 from .parallel import each, raise_failures
 from .planning import Planner, Policy, Step, check_namespaces, namespace_ref
 from .prepare import set_digest
@@ -156,7 +156,8 @@ def plan_release(
             sent=_once(partial(_sent, cluster, record)),
         ),
     )
-    payloads = planner.prepare(spec.objects, spec.namespace)
+    objects = [obj for obj in spec.objects if is_deployed(obj)]
+    payloads = planner.prepare(objects, spec.namespace)
     # Both refuse what makes no sense, before anything is touched.
     ranks(payloads)
     with_expressions([Target.of(payload) for payload in payloads], spec.wait_for)
@@ -191,8 +192,17 @@ def plan_release(
         removals=tuple(decided),
         creates_namespace=creates and spec.namespace not in brought,
         set_digest=set_digest(payloads),
-        warnings=cluster.transport.warnings,
+        warnings=(*cluster.transport.warnings, *_left_out(spec.objects)),
     )
+
+
+def _left_out(objects: Sequence[KubeObject]) -> list[str]:
+    names = [str(ObjectRef.of(obj)) for obj in objects if not is_deployed(obj)]
+    if not names:
+        return []
+    return [
+        f"not deployed, since they are hooks for other occasions: {', '.join(names[:5])}{', ...' * (len(names) > 5)}"
+    ]
 
 
 def _once(function: Callable[[], Mapping[str, KubeObject]]) -> Callable[[], Mapping[str, KubeObject]]:

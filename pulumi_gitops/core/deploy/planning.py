@@ -245,11 +245,10 @@ class Planner:
             change = Change(Action.CONFIGURE, ref, shown(live), shown(live), reason)
             return Step(change, wanted, live, True, force, takes_over)
         before_shown, after_shown = shown_pair(live, after)
-        if _comparable(live) != _comparable(after):
-            change = Change(Action.CONFIGURE, ref, before_shown, after_shown)
-        elif takes_over:
-            managers = ", ".join(left_behind(live))
-            change = Change(Action.CONFIGURE, ref, before_shown, after_shown, f"takes over fields of {managers}")
+        if takes_over or _comparable(live) != _comparable(after):
+            # What the takeover itself removes shows only when it is done: the server knows no dry run of both steps.
+            taken = f"takes over the fields of {', '.join(left_behind(live))}" if takes_over else ""
+            change = Change(Action.CONFIGURE, ref, before_shown, after_shown, taken)
         elif _own_fields(live) != _own_fields(after):
             # Same values, but a field would stay behind one day if it did not become ours now.
             change = Change(Action.CONFIGURE, ref, before_shown, after_shown, "ownership")

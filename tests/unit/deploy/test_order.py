@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulumi_gitops.core.deploy.order import STAGES, ranks, removal_order, stage_of
+from pulumi_gitops.core.deploy.order import STAGES, is_deployed, ranks, removal_order, stage_of
 from pulumi_gitops.core.errors import InputError
 from pulumi_gitops.core.objects import ObjectRef
 
@@ -156,3 +156,20 @@ def test_within_a_group_definitions_come_first_and_webhooks_last_and_go_the_othe
     gone = sorted(objects, key=lambda obj: order[ObjectRef.of(obj).key])
     assert gone[0]["kind"] == "ValidatingWebhookConfiguration"
     assert [obj["kind"] for obj in gone][-2:] == ["Deployment", "Namespace"]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "deployed"),
+    [
+        ({}, True),
+        ({"helm.sh/hook": "pre-install,pre-upgrade"}, True),
+        ({"helm.sh/hook": "test"}, False),
+        ({"helm.sh/hook": "pre-delete, post-delete"}, False),
+        ({"argocd.argoproj.io/hook": "Sync"}, True),
+        ({"argocd.argoproj.io/hook": "Skip"}, False),
+        ({"argocd.argoproj.io/hook": "SyncFail,PostSync"}, True),
+    ],
+)
+def test_hooks_for_other_occasions_belong_to_no_deployment(annotations, deployed):
+    obj = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x", "annotations": annotations}}
+    assert is_deployed(obj) is deployed

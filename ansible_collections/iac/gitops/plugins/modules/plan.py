@@ -214,7 +214,7 @@ class Plan(ReleaseModule, AnsibleModule):
         from pulumi_gitops.core.deploy.report import summary
 
         # plan_file and report name files to write here.
-        spec = self.request(plan_file="")
+        spec = self.request(plan_file=None)
         with connect(self.connection()) as cluster:
             found = plan(cluster, spec)
         result = self.result(found)
