@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .builder import bin_dir, build, tool_path
+    from .flux_manifests import flux_crds, flux_manifest
     from .gitserver import GitServer
     from .sandbox import ProcessStatus, Sandbox
 
-__all__ = ["GitServer", "ProcessStatus", "Sandbox", "bin_dir", "build", "tool_path"]
+__all__ = ["GitServer", "ProcessStatus", "Sandbox", "bin_dir", "build", "flux_crds", "flux_manifest", "tool_path"]
 
 _WHERE = {
     "GitServer": "gitserver",
@@ -18,6 +19,8 @@ _WHERE = {
     "Sandbox": "sandbox",
     "bin_dir": "builder",
     "build": "builder",
+    "flux_crds": "flux_manifests",
+    "flux_manifest": "flux_manifests",
     "tool_path": "builder",
 }
 

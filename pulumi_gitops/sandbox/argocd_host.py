@@ -7,61 +7,26 @@ In the cluster its pods are simulated; these do the work. Flags are those that w
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
 
+from ..core.cluster import Cluster
+from ..core.errors import ClusterError, NotFoundError, UnknownKindError
 from . import control_plane
-from .processes import Command, ProcessId
+from .builder import bin_dir
+from .hosting import Hosted, Place
+from .processes import Command
 from .state import write_private
 
-BINARIES = ("argocd", "helm", "kustomize", "redis-server")
-"""Built or found before a start."""
-
-PORTS = ("redis", "repo-server", "repo-server-metrics", "application-controller-metrics")
-"""Names of the ports that the processes take."""
-
 _HOST = "127.0.0.1"
-_RECORD = "processes.json"
 
 
-def home(folder: Path) -> Path:
-    """Return the folder, inside that of the sandbox, that holds all files of Argo CD."""
-    return folder / "argocd"
-
-
-def processes(folder: Path) -> dict[str, ProcessId]:
-    """Return the processes that have been started and not been stopped, by name."""
-    try:
-        record = json.loads((home(folder) / _RECORD).read_bytes())
-    except FileNotFoundError:
-        return {}
-    return {name: ProcessId(**process) for name, process in record.items()}
-
-
-def save_processes(folder: Path, running: Mapping[str, ProcessId]) -> None:
-    """Record the processes, for :func:`processes`."""
-    write_private(
-        home(folder) / _RECORD, json.dumps({name: asdict(process) for name, process in running.items()}).encode()
-    )
-
-
-def commands(
-    folder: Path, namespace: str, ports: Mapping[str, int], binaries: Mapping[str, Path], tools: Path
-) -> dict[str, Command]:
-    """Make the folder of Argo CD and return the commands of its processes, in the order of their start.
-
-    Args:
-        folder: Folder of the sandbox.
-        namespace: Namespace that holds Argo CD's manifests.
-        ports: Ports for `PORTS`.
-        binaries: Paths of `BINARIES`.
-        tools: Folder for PATH with helm, kustomize and Argo CD's wrapper scripts.
-    """
-    base = home(folder)
+def commands(place: Place) -> dict[str, Command]:
+    """Make the folder of Argo CD and return its processes."""
+    folder, ports, binaries = place.folder, place.ports, place.binaries
+    # helm, kustomize and Argo CD's wrapper scripts
+    tools = bin_dir(ARGOCD.binaries)
+    base = ARGOCD.home(folder)
     for name in ("tls", "ssh", "gpg", "plugins", "tmp"):
         (base / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     (base / "ssh" / "ssh_known_hosts").touch()
@@ -110,7 +75,7 @@ def commands(
         ),
         "application-controller": (
             f"--kubeconfig={control_plane.kubeconfig(folder)}",
-            f"--namespace={namespace}",
+            f"--namespace={place.namespace}",
             f"--redis={redis}",
             f"--repo-server={repo_server}",
             f"--metrics-port={ports['application-controller-metrics']}",
@@ -129,3 +94,29 @@ def commands(
         # One binary plays all roles; the variable tells which.
         listed[name] = Command(name, (str(binaries["argocd"]), *flags), env | {"ARGOCD_BINARY_NAME": name})
     return listed
+
+
+def unfinished(cluster: Cluster, namespace: str) -> bool:
+    """Tell whether a namespace has Applications with a finalizer; yes while the cluster does not answer."""
+    try:
+        applications = cluster.list("argoproj.io/v1alpha1", "Application", namespace=namespace)
+    except (NotFoundError, UnknownKindError):
+        return False
+    except ClusterError:
+        return True
+    return any(application["metadata"].get("finalizers") for application in applications)
+
+
+ARGOCD = Hosted(
+    name="argocd",
+    title="Argo CD",
+    binaries=("argocd", "helm", "kustomize", "redis-server"),
+    ports=("redis", "repo-server", "repo-server-metrics", "application-controller-metrics"),
+    kinds=("StatefulSet", "Deployment"),
+    selector="app.kubernetes.io/part-of=argocd",
+    workloads=("argocd-application-controller",),
+    settings=lambda _: None,
+    commands=commands,
+    unfinished=unfinished,
+)
+"""Starts when its application-controller is installed, and goes on after it until no Application has a finalizer."""

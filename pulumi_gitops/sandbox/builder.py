@@ -75,6 +75,10 @@ def build(tools: Sequence[str] | None = None, *, progress: BuildProgress | None 
     paths = find_or_build(binaries, progress=progress)
     if "argocd" in paths:
         seed_manifests()
+    if "source-controller" in paths:
+        from .flux_manifests import flux_manifest
+
+        flux_manifest(progress=progress)
     return paths
 
 
@@ -138,7 +142,7 @@ def bin_dir(binaries: Sequence[str]) -> Path:
     name = hashlib.sha256(repr(sorted(links.items())).encode()).hexdigest()[:16]
     folder = cache_dir() / "bin" / name
     if not folder.is_dir():
-        with _cache_errors():
+        with cache_errors():
             folder.parent.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
             for link, target in links.items():
@@ -181,7 +185,7 @@ def _build(tool: GoTool, go: Path, progress: BuildProgress) -> bool:
     """Build a tool; return False when another process did it meanwhile."""
     folder = built_folder(tool)
     log = cache_dir() / "logs" / f"build-{tool.name}.log"
-    with _cache_errors():
+    with cache_errors():
         folder.parent.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
         with _lock(folder.parent / ".lock", lambda: progress.tick("waiting for another build of")):
@@ -216,7 +220,7 @@ def _run_build(argv: Sequence[str], tool: GoTool, output: int, progress: BuildPr
     process = subprocess.Popen(
         argv,
         cwd=tool.folder,
-        env=_go_env(),
+        env=go_env(),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
@@ -238,14 +242,15 @@ def _run_build(argv: Sequence[str], tool: GoTool, output: int, progress: BuildPr
 def _copy_files(tool: GoTool, go: Path, target: Path) -> None:
     if not tool.files:
         return
-    listed = run([str(go), "list", "-m", "-f", "{{.Dir}}", tool.module], timeout=60, env=_go_env(), cwd=tool.folder)
+    listed = run([str(go), "list", "-m", "-f", "{{.Dir}}", tool.module], timeout=60, env=go_env(), cwd=tool.folder)
     module = Path(listed.stdout.strip())
     for name, source in tool.files.items():
         shutil.copyfile(module / source, target / name)
         (target / name).chmod(0o755 if name in tool.programs else 0o644)
 
 
-def _go_env() -> Mapping[str, str]:
+def go_env() -> Mapping[str, str]:
+    """Return the environment of every call of ``go``: our settings, and where this user gets modules from."""
     users = {name: os.environ[name] for name in _USERS_GO_ENV if name in os.environ}
     return allowed_env(users | _BUILD_ENV)
 
@@ -274,7 +279,12 @@ def _lock(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _cache_errors() -> Iterator[None]:
+def cache_errors() -> Iterator[None]:
+    """Say what to do when the cache can not be written.
+
+    Raises:
+        SandboxError: In place of an OSError.
+    """
     try:
         yield
     except OSError as e:

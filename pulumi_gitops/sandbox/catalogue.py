@@ -189,6 +189,22 @@ GO_TOOLS: Mapping[str, GoTool] = MappingProxyType(
                 files={"pulumi-language-python-exec": "python/cmd/pulumi-language-python-exec"},
                 programs=("pulumi-language-python-exec",),
             ),
+            # What the release of this version of flux2 installs; its manifests come from there, see flux_manifests.py.
+            GoTool(
+                name="flux",
+                title="Flux",
+                module="github.com/fluxcd/flux2/v2",
+                version="v2.9.2",
+                binaries={
+                    name: f"github.com/fluxcd/{name}"
+                    for name in (
+                        "source-controller",
+                        "kustomize-controller",
+                        "helm-controller",
+                        "notification-controller",
+                    )
+                },
+            ),
         )
     }
 )

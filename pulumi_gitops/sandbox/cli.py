@@ -33,8 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         dest="extras",
         action="append",
         default=[],
-        choices=["argocd"],
-        help="run Argo CD's processes once its manifests are installed (this installs nothing)",
+        choices=["argocd", "flux"],
+        help="run the controller's own processes once its manifests are installed (installs nothing); may be repeated",
     )
     up.add_argument("--nodes", type=int, default=1, metavar="K", help="simulated nodes (default: 1)")
     _json(up)
@@ -102,7 +102,8 @@ def _up(args: argparse.Namespace) -> int:
     from .sandbox import Sandbox
 
     began = time.monotonic()
-    sandbox = Sandbox.start(args.name, nodes=args.nodes, argocd="argocd" in args.extras, detach=True)
+    extras = args.extras
+    sandbox = Sandbox.start(args.name, nodes=args.nodes, argocd="argocd" in extras, flux="flux" in extras, detach=True)
     if args.json:
         print(json.dumps(_facts(sandbox), indent=2))
         return 0
@@ -166,9 +167,13 @@ def _logs(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     from .builder import build
+    from .flux_manifests import flux_manifest
 
-    for binary, path in build(args.tools or None).items():
+    built = build(args.tools or None)
+    for binary, path in built.items():
         print(f"{binary:<24} {path}")
+    if "source-controller" in built:
+        print(f"{'composed manifest':<24} {flux_manifest()}")
     return 0
 
 
@@ -227,6 +232,7 @@ def _facts(sandbox: Sandbox) -> dict[str, Any]:
         "kubeconfig": str(sandbox.kubeconfig),
         "git_url": sandbox.git_url,
         "argocd": sandbox.argocd,
+        "flux": sandbox.flux,
         "detached": sandbox.detached,
         "memory_bytes": sandbox.memory_bytes(),
         "processes": [

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs Argo CD's processes while, and only while, Argo CD is installed in the cluster of a sandbox.
+"""Runs a controller's processes while, and only while, the controller is installed in the cluster of a sandbox.
 
-``python -m pulumi_gitops.sandbox.follower FOLDER``, started with the sandbox, stopped with it. Its own log tells what
-it does. Once the workload of the controller is removed, the processes go on until no Application has a finalizer left,
+``python -m pulumi_gitops.sandbox.follower FOLDER CONTROLLER``, started with the sandbox, stopped with it. Its own log
+tells what it does. Once Argo CD's workload is removed, its processes go on until no Application has a finalizer left,
 so that Applications deleted after it still go away. Scaling to zero stops them at once. Deleting the whole namespace
 first can still leave it Terminating, as in a real cluster: Argo CD needs its AppProject and ConfigMaps to finish.
 """
@@ -15,41 +15,58 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.cluster import DELETED, Cluster, ConnectionOptions, Event, connect
-from ..core.errors import ClusterError, NotFoundError, UnknownKindError
-from . import argocd_host, control_plane
-from .builder import bin_dir, find_or_build
+from ..core.errors import ClusterError
+from . import control_plane, hosting
+from .argocd_host import ARGOCD
+from .builder import find_or_build
+from .flux_host import FLUX
+from .hosting import Hosted, Place
 from .processes import Command, ProcessId, kill, reap, spawn, tail
 from .startup import free_ports, port_was_taken
 from .state import remove_tree
 
-_WORKLOAD = "argocd-application-controller"
-_KINDS = ("StatefulSet", "Deployment")
-_SELECTOR = "app.kubernetes.io/part-of=argocd"
+CONTROLLERS: Mapping[str, Hosted] = {hosted.name: hosted for hosted in (ARGOCD, FLUX)}
+"""What can be followed, by name."""
+
 _WATCH_SECONDS = 3e8  # longer than any sandbox lives: what a second watch would miss between the two stays unknown
 _CHECK_SECONDS = 0.5
 _LONGEST_PAUSE = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A workload that should have pods: where it is, and what of it the processes depend on."""
+
+    namespace: str
+    name: str
+    settings: Hashable
+
+
 @dataclass(slots=True)
 class Installations:
-    """Where Argo CD is installed, as told by the events of its workload.
+    """Where a controller is installed, as told by the events of its workloads.
 
     Attributes:
-        found: UIDs of workloads that should have pods -> namespace.
-        removed: Namespaces whose workload was deleted, not scaled to zero.
+        hosted: The controller.
+        found: UID -> workload, for those that should have pods.
+        removed: Namespaces in which a workload was deleted, not scaled to zero.
     """
 
-    found: dict[str, str] = field(default_factory=dict)
+    hosted: Hosted
+    found: dict[str, Workload] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
 
     def take(self, event: Event) -> None:
-        """Take note of a change of a StatefulSet or Deployment."""
+        """Take note of a change of a workload; those that decide nothing are ignored."""
         metadata = event.object["metadata"]
-        namespace = metadata["namespace"]
+        name, namespace = metadata["name"], metadata["namespace"]
+        if name not in self.hosted.workloads:
+            return
         if event.type == DELETED or "deletionTimestamp" in metadata:
             self.found.pop(metadata["uid"], None)
             self.removed.add(namespace)
@@ -58,26 +75,36 @@ class Installations:
         if event.object.get("spec", {}).get("replicas", 1) == 0:
             self.found.pop(metadata["uid"], None)
         else:
-            self.found[metadata["uid"]] = namespace
+            self.found[metadata["uid"]] = Workload(namespace, name, self.hosted.settings(event.object))
 
     @property
     def namespace(self) -> str:
         """The namespace that is served: the first one in which it was installed; "" when there is none."""
-        return next(iter(self.found.values()), "")
+        return next((workload.namespace for workload in self.found.values()), "")
+
+    @property
+    def workloads(self) -> dict[str, Hashable]:
+        """What is there in the namespace that is served: name -> settings."""
+        return {
+            workload.name: workload.settings for workload in self.found.values() if workload.namespace == self.namespace
+        }
 
 
 class Host:
-    """Argo CD's processes for one namespace at a time.
+    """The processes of a controller, for one namespace at a time.
 
     Args:
         folder: Folder of the sandbox.
+        hosted: The controller.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hosted: Hosted) -> None:
         self._folder = folder
-        self._binaries = find_or_build(argocd_host.BINARIES)
-        self._tools = bin_dir(argocd_host.BINARIES)
+        self._hosted = hosted
+        self._binaries = find_or_build(hosted.binaries)
         self._namespace = ""
+        self._workloads: dict[str, Hashable] = {}
+        self._ports: dict[str, int] = {}
         self._commands: dict[str, Command] = {}
         self._running: dict[str, ProcessId] = {}
         self._deaths = 0
@@ -88,14 +115,17 @@ class Host:
         """The namespace that is served; "" when there is none."""
         return self._namespace
 
-    def serve(self, namespace: str) -> None:
-        """Serve this namespace from now on; none when it is empty."""
+    def serve(self, namespace: str, workloads: Mapping[str, Hashable]) -> None:
+        """Serve these workloads of a namespace from now on; none when it is empty."""
         if namespace != self._namespace:
             self._stop()
             self._namespace = namespace
             self._deaths = 0
             if namespace:
-                self._start()
+                say(f"{self._hosted.title} is installed in {namespace}: starting its processes")
+        if workloads != self._workloads:
+            self._workloads = dict(workloads)
+            self._update()
 
     def check(self) -> None:
         """Restart what has died, after a pause that grows with every death."""
@@ -108,30 +138,43 @@ class Host:
         self._deaths += 1
         self._again = time.monotonic() + min(2.0**self._deaths, _LONGEST_PAUSE)
         if any(port_was_taken(self._log(name)) for name in dead):
+            workloads = self._workloads
             self._stop()
-            self._start()
+            self._workloads = workloads
+            self._update()
         else:
-            for name in dead:
-                self._spawn(name)
+            self._spawn(dead)
 
-    def _start(self) -> None:
-        say(f"Argo CD is installed in {self._namespace}: starting its processes")
-        ports = free_ports(argocd_host.PORTS)
-        self._commands = argocd_host.commands(self._folder, self._namespace, ports, self._binaries, self._tools)
-        for name in self._commands:
-            self._spawn(name)
+    def _update(self) -> None:
+        """Let run what belongs to the workloads, and nothing else."""
+        if not self._workloads:
+            self._stop()
+            return
+        self._ports = self._ports or free_ports(self._hosted.ports)
+        place = Place(self._folder, self._namespace, self._ports, self._binaries, self._workloads)
+        wanted = self._hosted.commands(place)
+        ended = [name for name in self._running if wanted.get(name) != self._commands[name]]
+        if ended:
+            say(f"stopping {', '.join(ended)}: removed, or with other arguments now")
+            kill(self._running.pop(name) for name in ended)
+            self._save()
+        self._commands = wanted
+        self._spawn(name for name in wanted if name not in self._running)
 
-    def _spawn(self, name: str) -> None:
-        self._running[name] = spawn(self._commands[name], folder=self._folder, log=self._log(name))
-        argocd_host.save_processes(self._folder, self._running)
+    def _spawn(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._running[name] = spawn(self._commands[name], folder=self._folder, log=self._log(name))
+            self._save()
+
+    def _save(self) -> None:
+        hosting.save(self._folder, self._hosted, self._running, self._ports)
 
     def _stop(self) -> None:
-        if not self._running:
-            return
-        say(f"stopping the processes of Argo CD in {self._namespace}")
-        kill(self._running.values())
-        self._running = {}
-        remove_tree(argocd_host.home(self._folder))
+        if self._running:
+            say(f"stopping the processes of {self._hosted.title} in {self._namespace}")
+            kill(self._running.values())
+            remove_tree(self._hosted.home(self._folder))
+        self._running, self._commands, self._workloads, self._ports = {}, {}, {}, {}
 
     def _log(self, name: str) -> Path:
         return self._folder / "logs" / f"{name}.log"
@@ -143,57 +186,42 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def watch(cluster: Cluster, kind: str, events: queue.SimpleQueue[Event]) -> None:
-    """Put every change of Argo CD's workload of this kind into a queue, for ever."""
+def watch(cluster: Cluster, kind: str, selector: str, events: queue.SimpleQueue[Event]) -> None:
+    """Put every change of a controller's workloads of this kind into a queue, for ever."""
     while True:
         try:
-            for event in cluster.watch(
-                "apps/v1",
-                kind,
-                label_selector=_SELECTOR,
-                field_selector=f"metadata.name={_WORKLOAD}",
-                timeout=_WATCH_SECONDS,
-            ):
+            for event in cluster.watch("apps/v1", kind, label_selector=selector, timeout=_WATCH_SECONDS):
                 events.put(event)
         except ClusterError as e:
             say(f"the cluster does not answer: {e.message}")
             time.sleep(_CHECK_SECONDS)
 
 
-def unfinished(cluster: Cluster, namespace: str) -> bool:
-    """Tell whether a namespace has Applications with a finalizer; yes while the cluster does not answer."""
-    try:
-        applications = cluster.list("argoproj.io/v1alpha1", "Application", namespace=namespace)
-    except (NotFoundError, UnknownKindError):
-        return False
-    except ClusterError:
-        return True
-    return any(application["metadata"].get("finalizers") for application in applications)
-
-
-def follow(folder: Path) -> None:
-    """Follow the installation in the sandbox of this folder until the process is stopped."""
+def follow(folder: Path, hosted: Hosted) -> None:
+    """Follow the installation of a controller in the sandbox of this folder until the process is stopped."""
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    installations = Installations()
-    host = Host(folder)
+    installations = Installations(hosted)
+    host = Host(folder, hosted)
     with connect(ConnectionOptions(kubeconfig=str(control_plane.kubeconfig(folder)))) as cluster:
-        for kind in _KINDS:
-            threading.Thread(target=watch, args=(cluster, kind, events), daemon=True).start()
+        for kind in hosted.kinds:
+            threading.Thread(target=watch, args=(cluster, kind, hosted.selector, events), daemon=True).start()
         while True:
             try:
                 installations.take(events.get(timeout=_CHECK_SECONDS))
             except queue.Empty:
                 host.check()
             left = host.namespace in installations.removed and installations.namespace != host.namespace
-            if not (left and unfinished(cluster, host.namespace)):
-                host.serve(installations.namespace)
+            if not (left and hosted.unfinished(cluster, host.namespace)):
+                host.serve(installations.namespace, installations.workloads)
 
 
 def main() -> None:
     """Run the follower as a process of its own."""
     parser = argparse.ArgumentParser(prog="follower")
     parser.add_argument("folder", type=Path)
-    follow(parser.parse_args().folder)
+    parser.add_argument("controller", choices=list(CONTROLLERS))
+    arguments = parser.parse_args()
+    follow(arguments.folder, CONTROLLERS[arguments.controller])
 
 
 if __name__ == "__main__":

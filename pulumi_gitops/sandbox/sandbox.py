@@ -13,8 +13,11 @@ from typing import Self
 
 from ..core import redact
 from ..core.errors import InputError, SandboxError
-from . import argocd_host, control_plane, gitserver, startup, state
+from . import control_plane, gitserver, hosting, startup, state
+from .argocd_host import ARGOCD
 from .builder import bin_dir, find_or_build, seed_manifests, tool_path
+from .flux_host import FLUX, RECEIVERS
+from .flux_manifests import flux_manifest
 from .processes import ProcessId, kill, kill_all, marked, memory_bytes, spawn
 from .progress import BuildProgress
 from .state import State
@@ -49,6 +52,7 @@ class Sandbox:
         *,
         nodes: int = 1,
         argocd: bool = False,
+        flux: bool = False,
         detach: bool = False,
         progress: BuildProgress | None = None,
     ) -> Self:
@@ -61,6 +65,7 @@ class Sandbox:
             nodes: Number of simulated nodes.
             argocd: Start Argo CD's processes when its manifests are installed, in any namespace; stop them when they
                 are removed. Installs nothing itself.
+            flux: The same for Flux: its source-, kustomize-, helm- and notification-controller.
             detach: Go on after this process has ended, until :meth:`stop`. Otherwise the sandbox belongs to this
                 process: should it be killed, the next start or stop of any sandbox cleans up.
             progress: Display for building tools that are not in the cache yet; on standard error when None.
@@ -76,9 +81,11 @@ class Sandbox:
             )
         if not 1 <= nodes <= _MOST_NODES:
             raise InputError(f"a sandbox has 1 to {_MOST_NODES} nodes, not {nodes}")
-        binaries = find_or_build(_binaries(argocd), progress=progress)
+        binaries = find_or_build(_binaries(argocd=argocd, flux=flux), progress=progress)
         seed_manifests()
-        record = _claim(name, nodes=nodes, argocd=argocd)
+        if flux:
+            flux_manifest(progress=progress)
+        record = _claim(name, nodes=nodes, argocd=argocd, flux=flux)
         sandbox = cls(record)
         try:
             startup.run(record, binaries)
@@ -123,6 +130,26 @@ class Sandbox:
     def argocd(self) -> bool:
         """Whether Argo CD's processes follow its installation."""
         return self._state.argocd
+
+    @property
+    def flux(self) -> bool:
+        """Whether Flux's processes follow its installation."""
+        return self._state.flux
+
+    @property
+    def flux_receivers_url(self) -> str:
+        """URL below which Flux takes webhooks; ``status.webhookPath`` of a Receiver is added to it.
+
+        Raises:
+            SandboxError: Flux is not installed, so nothing listens.
+        """
+        port = hosting.ports(self.folder).get(RECEIVERS)
+        if port is None:
+            raise SandboxError(
+                f"nothing takes webhooks in the sandbox {self.name!r}",
+                hint="It needs `flux` at its start, and Flux's manifests installed.",
+            )
+        return f"http://127.0.0.1:{port}"
 
     @property
     def detached(self) -> bool:
@@ -171,7 +198,7 @@ class Sandbox:
 
     def env(self) -> dict[str, str]:
         """Return the variables that lead other programs here: KUBECONFIG, GIT_URL, PATH (with the tools first)."""
-        tools = str(bin_dir(_binaries(self.argocd)))
+        tools = str(bin_dir(self._binaries()))
         rest = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != tools]
         return {
             "KUBECONFIG": str(self.kubeconfig),
@@ -184,7 +211,7 @@ class Sandbox:
         return tool_path(name)
 
     def processes(self) -> list[ProcessStatus]:
-        """Return the processes of the sandbox, those of Argo CD included while it is installed."""
+        """Return the processes of the sandbox, those of Argo CD and Flux included while they are installed."""
         known = self._processes()
         return [ProcessStatus(name, process.pid, process.alive) for name, process in known.items()]
 
@@ -200,10 +227,10 @@ class Sandbox:
         """Kill one process of the control plane if it runs, and start it again with the same data and ports.
 
         Raises:
-            InputError: There is none of this name. Those of Argo CD are restarted by their supervisor.
+            InputError: There is none of this name. Those of Argo CD and Flux are restarted by their supervisor.
         """
         kill([self._known(name)])
-        commands = startup.commands(self._state, find_or_build(_binaries(self.argocd)))
+        commands = startup.commands(self._state, find_or_build(self._binaries()))
         if name not in commands:
             raise InputError(f"{name} is restarted by its supervisor when it has stopped")
         self._state.processes[name] = spawn(commands[name], folder=self.folder, log=self._log(name))
@@ -243,8 +270,11 @@ class Sandbox:
             _remove(self.folder)
             _clean()
 
+    def _binaries(self) -> tuple[str, ...]:
+        return _binaries(argocd=self.argocd, flux=self.flux)
+
     def _processes(self) -> Mapping[str, ProcessId]:
-        return self._state.processes | argocd_host.processes(self.folder)
+        return self._state.processes | hosting.processes(self.folder)
 
     def _known(self, name: str) -> ProcessId:
         known = self._processes()
@@ -256,11 +286,12 @@ class Sandbox:
         return self.folder / "logs" / f"{Path(name).name}.log"
 
 
-def _binaries(argocd: bool) -> tuple[str, ...]:
-    return ("kubectl", *control_plane.BINARIES, *(argocd_host.BINARIES if argocd else ()))
+def _binaries(*, argocd: bool, flux: bool) -> tuple[str, ...]:
+    hosted = (*(ARGOCD.binaries if argocd else ()), *(FLUX.binaries if flux else ()))
+    return ("kubectl", *control_plane.BINARIES, *hosted)
 
 
-def _claim(name: str, *, nodes: int, argocd: bool) -> State:
+def _claim(name: str, *, nodes: int, argocd: bool, flux: bool) -> State:
     """Make the folder of a new sandbox, owned by this process."""
     folder = state.root() / name
     with state.locked():
@@ -272,7 +303,7 @@ def _claim(name: str, *, nodes: int, argocd: bool) -> State:
                 f"the sandbox {name!r} is up already",
                 hint=f"pulumi-gitops sandbox env --name {name} leads to it, sandbox down --name {name} ends it.",
             ) from None
-        record = State(folder=folder, nodes=nodes, argocd=argocd, owner=ProcessId.of(os.getpid()))
+        record = State(folder=folder, nodes=nodes, argocd=argocd, flux=flux, owner=ProcessId.of(os.getpid()))
         record.tokens = {user: secrets.token_urlsafe(32) for user in control_plane.USERS}
         record.save()
     return record
@@ -290,6 +321,6 @@ def _remove(folder: Path) -> None:
     record = state.load(folder)
     if record:
         kill(record.processes.values())
-    kill(argocd_host.processes(folder).values())
+    kill(hosting.processes(folder).values())
     kill_all(folder)
     state.remove_tree(folder)

@@ -52,8 +52,9 @@ def run(state: State, binaries: Mapping[str, Path]) -> None:
 def commands(state: State, binaries: Mapping[str, Path]) -> dict[str, Command]:
     """Return the commands of all processes that the sandbox starts itself."""
     listed = control_plane.commands(state, binaries)
-    if state.argocd:
-        listed["argocd-follower"] = control_plane.python_command("argocd-follower", "follower", str(state.folder))
+    for controller in state.controllers:
+        name = f"{controller}-follower"
+        listed[name] = control_plane.python_command(name, "follower", str(state.folder), controller)
     return listed
 
 

@@ -27,6 +27,7 @@ class State:
         folder: Its folder; the last part is its name.
         nodes: Number of simulated nodes.
         argocd: Whether Argo CD's processes follow its installation.
+        flux: Whether Flux's processes follow its installation.
         owner: Process that the sandbox ends with; None when it stays until it is taken down.
         ports: Name of what listens -> port on 127.0.0.1.
         tokens: User -> bearer token.
@@ -36,6 +37,7 @@ class State:
     folder: Path
     nodes: int
     argocd: bool
+    flux: bool = False
     owner: ProcessId | None
     ports: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
@@ -45,6 +47,11 @@ class State:
     def name(self) -> str:
         """Name of the sandbox."""
         return self.folder.name
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """Names of the GitOps controllers whose processes follow their installations."""
+        return tuple(name for name in ("argocd", "flux") if getattr(self, name))
 
     @property
     def abandoned(self) -> bool:

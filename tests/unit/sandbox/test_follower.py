@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which installation of Argo CD is served, told from the events of its workload."""
+"""Which installation of a controller is served, told from the events of its workloads."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ import pytest
 
 from pulumi_gitops.core.cluster import DELETED, Event
 from pulumi_gitops.core.errors import ClusterUnreachableError, NotFoundError, UnknownKindError
-from pulumi_gitops.sandbox.follower import Installations, unfinished
+from pulumi_gitops.sandbox.argocd_host import ARGOCD, unfinished
+from pulumi_gitops.sandbox.flux_host import FLUX
+from pulumi_gitops.sandbox.follower import Installations
+
+CONTROLLER = "argocd-application-controller"
 
 
-def event(namespace, *, change="MODIFIED", replicas=1, uid=None, **metadata):
-    metadata = {"uid": uid or f"uid-of-{namespace}", "namespace": namespace, **metadata}
-    return Event(change, {"kind": "StatefulSet", "metadata": metadata, "spec": {"replicas": replicas}})
+def event(namespace, *, name=CONTROLLER, change="MODIFIED", replicas=1, uid=None, args=(), **metadata):
+    metadata = {"uid": uid or f"uid-of-{namespace}-{name}", "name": name, "namespace": namespace, **metadata}
+    pod = {"containers": [{"name": "manager", "args": list(args)}], "serviceAccountName": name}
+    return Event(change, {"metadata": metadata, "spec": {"replicas": replicas, "template": {"spec": pod}}})
 
 
 @pytest.fixture
 def seen():
-    installations = Installations()
+    installations = Installations(ARGOCD)
     installations.take(event("argocd"))
     return installations
 
 
 def test_nothing_is_served_before_an_installation():
-    assert Installations().namespace == ""
+    assert Installations(ARGOCD).namespace == ""
+    assert Installations(FLUX).workloads == {}
 
 
 def test_the_first_installation_is_served_until_it_is_removed(seen):
@@ -49,6 +55,39 @@ def test_a_new_installation_in_the_same_namespace_is_served_again(seen):
     seen.take(event("argocd", change=DELETED))
     seen.take(event("argocd", uid="another"))
     assert (seen.namespace, seen.removed) == ("argocd", set())
+
+
+def test_workloads_that_decide_nothing_are_ignored():
+    installations = Installations(ARGOCD)
+    installations.take(event("argocd", name="argocd-server"))
+    assert installations.namespace == ""
+
+
+def test_changed_arguments_of_argo_cd_change_nothing(seen):
+    before = seen.workloads
+    seen.take(event("argocd", args=["--app-resync=60"]))
+    assert seen.workloads == before
+
+
+def test_of_flux_every_deployment_decides_for_itself():
+    installations = Installations(FLUX)
+    for name in ("source-controller", "kustomize-controller", "image-reflector-controller"):
+        installations.take(event("flux-system", name=name))
+    installations.take(event("tenant", name="helm-controller"))
+    assert installations.namespace == "flux-system"
+    assert set(installations.workloads) == {"source-controller", "kustomize-controller"}
+    installations.take(event("flux-system", name="source-controller", change=DELETED))
+    assert set(installations.workloads) == {"kustomize-controller"}
+
+
+def test_of_flux_arguments_and_account_of_a_deployment_count_but_not_its_status():
+    installations = Installations(FLUX)
+    installations.take(event("flux-system", name="kustomize-controller", args=["--concurrent=4"]))
+    before = installations.workloads
+    installations.take(event("flux-system", name="kustomize-controller", args=["--concurrent=4"], generation=2))
+    assert installations.workloads == before
+    installations.take(event("flux-system", name="kustomize-controller", args=["--concurrent=8"]))
+    assert installations.workloads != before
 
 
 class Applications:

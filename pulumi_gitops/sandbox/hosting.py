@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is common to the GitOps controllers whose own processes run beside the cluster of a sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.cluster import Cluster
+from ..core.objects import KubeObject
+from .processes import Command, ProcessId
+from .state import write_private
+
+_RECORD = "processes.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the processes of a controller are started.
+
+    Attributes:
+        folder: Folder of the sandbox.
+        namespace: Namespace that holds the controller's manifests.
+        ports: Free ports, for the names that the controller lists.
+        binaries: Paths of what the controller lists.
+        workloads: Workloads in the namespace -> what of them the processes depend on.
+    """
+
+    folder: Path
+    namespace: str
+    ports: Mapping[str, int]
+    binaries: Mapping[str, Path]
+    workloads: Mapping[str, Hashable]
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A controller: pods of it in the cluster are simulated, its processes here do the work.
+
+    Attributes:
+        name: Short name.
+        title: Name for people.
+        binaries: Tools that are built or found before a start.
+        ports: Names of the ports that the processes take.
+        kinds: Kinds, of ``apps/v1``, of its workloads.
+        selector: Label selector of its workloads.
+        workloads: Names of the workloads that decide which processes run.
+        settings: What of a workload the processes depend on: when it changes, :attr:`commands` is asked anew.
+        commands: Makes files as needed and returns the processes, in the order of their start; those that are the same
+            as before go on.
+        unfinished: Whether there is work in a namespace that only the processes can finish; they stay for it after
+            their workload was deleted.
+    """
+
+    name: str
+    title: str
+    binaries: tuple[str, ...]
+    ports: tuple[str, ...]
+    kinds: tuple[str, ...]
+    selector: str
+    workloads: tuple[str, ...]
+    settings: Callable[[KubeObject], Hashable]
+    commands: Callable[[Place], dict[str, Command]]
+    unfinished: Callable[[Cluster, str], bool]
+
+    def home(self, folder: Path) -> Path:
+        """Return the folder, inside that of the sandbox, that holds all files of the controller."""
+        return folder / self.name
+
+
+def save(folder: Path, hosted: Hosted, running: Mapping[str, ProcessId], ports: Mapping[str, int]) -> None:
+    """Record the processes of a controller, and the ports that they have, for :func:`processes` and :func:`ports`."""
+    record = {"processes": {name: asdict(process) for name, process in running.items()}, "ports": dict(ports)}
+    write_private(hosted.home(folder) / _RECORD, json.dumps(record).encode())
+
+
+def processes(folder: Path) -> dict[str, ProcessId]:
+    """Return the processes of all controllers that have been started and not been stopped, by name."""
+    return {name: ProcessId(**process) for record in _records(folder) for name, process in record["processes"].items()}
+
+
+def ports(folder: Path) -> dict[str, int]:
+    """Return the ports of the processes of all controllers, by name."""
+    return {name: port for record in _records(folder) for name, port in record["ports"].items()}
+
+
+def _records(folder: Path) -> list[dict[str, dict[str, Any]]]:
+    found = []
+    for path in sorted(folder.glob(f"*/{_RECORD}")):
+        try:
+            found.append(json.loads(path.read_bytes()))
+        except FileNotFoundError:  # stopped meanwhile
+            continue
+    return found
