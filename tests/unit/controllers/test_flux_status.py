@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Flux's objects say: a stale Ready never passes, Stalled ends a wait at once, the revision is the commit."""
+
+from __future__ import annotations
+
+import pytest
+
+from pulumi_gitops.core.controllers.flux.status import Outcome, digest_of, hint_for, is_transient, read
+
+COMMIT = "1f3c9a2" + "0" * 33
+
+
+def kustomization(*, generation=2, observed=2, handled="", ready="True", message="", seen=None, **more):
+    conditions = [{"type": "Ready", "status": ready, "message": message, "observedGeneration": seen or observed}]
+    status = {
+        "observedGeneration": observed,
+        "lastHandledReconcileAt": handled,
+        "lastAppliedRevision": f"main@sha1:{COMMIT}",
+        "conditions": [*conditions, *more.pop("conditions", [])],
+    }
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "shop", "namespace": "flux-system", "generation": generation},
+        "spec": more,
+        "status": status,
+    }
+
+
+def test_ready_of_the_newest_generation_is_ready_at_its_commit():
+    status = read(kustomization())
+    assert (status.outcome, status.revision, status.source) == (Outcome.READY, COMMIT, f"main@sha1:{COMMIT}")
+
+
+@pytest.mark.parametrize(
+    ("obj", "token", "outcome"),
+    [
+        (None, "", Outcome.WAIT),
+        (kustomization(observed=1), "", Outcome.WAIT),
+        (kustomization(observed=-1, ready="Unknown"), "", Outcome.WAIT),
+        (kustomization(handled="before"), "now", Outcome.WAIT),
+        (kustomization(handled="now"), "now", Outcome.READY),
+        (kustomization(ready="False", message="build failed"), "", Outcome.TROUBLE),
+        # While an attempt fails the controller leaves observedGeneration behind; the condition tells.
+        (kustomization(observed=1, ready="False", seen=2), "", Outcome.TROUBLE),
+        (kustomization(observed=1, ready="False", seen=1), "", Outcome.WAIT),
+        (
+            kustomization(ready="False", conditions=[{"type": "Stalled", "status": "True", "message": "bad spec"}]),
+            "",
+            Outcome.FAILED,
+        ),
+    ],
+)
+def test_what_a_status_means(obj, token, outcome):
+    assert read(obj, token=token).outcome is outcome
+
+
+def test_a_suspended_object_is_as_its_spec_wants_it():
+    assert read(kustomization(ready="False", suspend=True)).outcome is Outcome.READY
+
+
+@pytest.mark.parametrize(
+    ("text", "digest"),
+    [
+        (f"main@sha1:{COMMIT}", COMMIT),
+        (f"refs/heads/a@b@sha1:{COMMIT}", COMMIT),
+        (f"sha1:{COMMIT}", COMMIT),
+        ("latest@sha256:" + "a" * 64, "a" * 64),
+        ("", ""),
+        ("6.1.0", ""),
+    ],
+)
+def test_the_commit_is_found_in_a_revision(text, digest):
+    assert digest_of(text) == digest
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("failed to checkout and determine revision: unable to clone: authentication required", "credentials"),
+        ("ssh: handshake failed: knownhosts: key mismatch", "known_hosts"),
+        ("couldn't find remote ref refs/heads/nope", "branch"),
+        ("kustomization path not found: stat /tmp/x/apps/nope: no such file or directory", "path"),
+        ("kustomize build failed: accumulating resources", "kustomization"),
+        ('namespaces "shop" not found', "create_namespace"),
+    ],
+)
+def test_the_words_of_a_controller_come_with_what_to_do(message, said):
+    assert said in hint_for(message)
+
+
+def test_what_passes_by_itself_is_told_apart():
+    assert is_transient("dependency 'flux-system/base' is not ready")
+    assert not is_transient("kustomize build failed")

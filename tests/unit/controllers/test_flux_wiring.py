@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Specs become the objects that Flux reads; what belongs to another controller is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from pulumi_gitops.core.controllers import (
+    ApplicationSpec,
+    ClusterSpec,
+    NotificationSpec,
+    ProjectSpec,
+    RepositorySpec,
+    application_objects,
+    repository_objects,
+)
+from pulumi_gitops.core.errors import InputError
+from pulumi_gitops.core.redact import redact
+
+URL = "https://git.example.com/config.git"
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0LWtleS1ieXRlcw==\n-----END OPENSSH PRIVATE KEY-----\n"
+HOST = "git.example.com ssh-ed25519 AAAA"
+
+
+def repository(**options):
+    return repository_objects(RepositorySpec(**{"controller": "flux", "name": "config", "url": URL, **options}))
+
+
+def application(**options):
+    defaults = {"controller": "flux", "name": "shop", "url": URL, "path": "apps/shop", "destination_namespace": "shop"}
+    return application_objects(ApplicationSpec(**{**defaults, **options}))
+
+
+@pytest.mark.parametrize(
+    ("options", "data"),
+    [
+        ({"username": "ci", "password": "s3cr3t-word"}, {"username": "ci", "password": "s3cr3t-word"}),
+        ({"password": "s3cr3t-word"}, {"username": "git", "password": "s3cr3t-word"}),
+        ({"bearer_token": "t0ken-of-ci"}, {"bearerToken": "t0ken-of-ci"}),
+        (
+            {"url": "ssh://git@git.example.com/c.git", "ssh_private_key": KEY, "known_hosts": HOST},
+            {"identity": KEY, "known_hosts": HOST},
+        ),
+        (
+            {"github_app_id": "1", "github_app_installation_id": "2", "github_app_private_key": KEY},
+            {"githubAppID": "1", "githubAppInstallationID": "2", "githubAppPrivateKey": KEY},
+        ),
+        ({"ca_cert": "PEM"}, {"ca.crt": "PEM"}),
+    ],
+)  # fmt: skip
+def test_every_kind_of_credentials_is_a_secret_that_the_source_names(options, data):
+    secret, source = repository(**options)
+    assert secret["stringData"] == data
+    assert source["spec"]["secretRef"] == {"name": secret["metadata"]["name"]}
+    assert (source["kind"], source["metadata"]["namespace"]) == ("GitRepository", "flux-system")
+    assert source["spec"].get("provider") == ("github" if "github_app_id" in options else None)
+
+
+def test_a_public_repository_needs_no_secret_and_follows_main():
+    [source] = repository()
+    assert source["spec"] == {"url": URL, "interval": "1m", "ref": {"branch": "main"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "ref"),
+    [({"branch": "prod"}, {"branch": "prod"}), ({"tag": "v1"}, {"tag": "v1"}), ({"semver": ">=1"}, {"semver": ">=1"})],
+)
+def test_a_source_follows_what_it_is_told(options, ref):
+    assert repository(**options)[-1]["spec"]["ref"] == ref
+
+
+def test_the_short_form_of_an_ssh_url_is_written_as_flux_reads_it():
+    source = repository(url="git@git.example.com:team/config.git", ssh_private_key=KEY)[-1]
+    assert source["spec"]["url"] == "ssh://git@git.example.com/team/config.git"
+
+
+def test_helm_and_oci_repositories_are_sources_of_their_own_kinds():
+    [helm] = repository(type="helm", url="https://charts.example.com")
+    [oci] = repository(type="oci", url="oci://registry.example.com/manifests", tag="1.2.3")
+    assert (helm["kind"], oci["kind"]) == ("HelmRepository", "OCIRepository")
+    assert oci["spec"]["ref"] == {"tag": "1.2.3"}
+
+
+def test_an_application_has_a_source_of_its_own_or_reads_from_a_connected_repository():
+    source, own = application(create_namespace=False)
+    assert source["kind"] == "GitRepository"
+    assert own["spec"]["sourceRef"] == {"kind": "GitRepository", "name": "shop"}
+    assert own["spec"]["path"] == "./apps/shop"
+    assert own["spec"]["targetNamespace"] == "shop"
+    namespace, shared = application(repository="config", url="", create_namespace=True)
+    assert namespace["kind"] == "Namespace"
+    assert shared["spec"]["sourceRef"]["name"] == "config"
+
+
+@pytest.mark.parametrize(
+    ("revision", "ref"),
+    [
+        ("HEAD", {"branch": "main"}),
+        ("prod", {"branch": "prod"}),
+        ("tag:v1.2", {"tag": "v1.2"}),
+        ("semver:1.x", {"semver": "1.x"}),
+        ("refs/pull/1/head", {"name": "refs/pull/1/head"}),
+        ("a" * 40, {"commit": "a" * 40}),
+    ],
+)
+def test_a_revision_is_written_as_users_say_it(revision, ref):
+    assert application(revision=revision)[0]["spec"]["ref"] == ref
+
+
+def test_options_of_flux_reach_the_kustomization():
+    spec = application(
+        depends_on=["base"],
+        substitute={"color": "blue"},
+        substitute_from=[{"kind": "ConfigMap", "name": "cluster-prod"}],
+        decryption={"provider": "sops", "secret": "age"},
+        service_account="shop",
+        auto_sync=False,
+        timeout="2m",
+        health_checks=[{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "namespace": "shop"}],
+    )[-1]["spec"]
+    assert spec["dependsOn"] == [{"name": "base"}]
+    assert spec["postBuild"]["substituteFrom"] == [{"kind": "ConfigMap", "name": "cluster-prod"}]
+    assert spec["decryption"] == {"provider": "sops", "secretRef": {"name": "age"}}
+    assert (spec["suspend"], spec["timeout"], spec["serviceAccountName"]) == (True, "2m", "shop")
+    assert spec["wait"] is False
+
+
+def test_a_chart_is_a_helm_release():
+    source, chart = application(
+        path="",
+        url="https://charts.example.com",
+        helm={"chart": "web", "version": "1.2.3", "values": {"replicas": 2}},
+        remediation=3,
+        drift_detection="enabled",
+    )
+    assert source["kind"] == "HelmRepository"
+    assert chart["spec"]["chart"]["spec"]["version"] == "1.2.3"
+    assert chart["spec"]["values"] == {"replicas": 2}
+    assert chart["spec"]["upgrade"] == {"remediation": {"retries": 3}}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: application(project="team"), "Flux has no option project"),
+        (lambda: application(sync_options=["Validate=false"]), "Flux has no option sync_options"),
+        (lambda: repository(template=True), "Flux has no option template"),
+        (lambda: repository(url="ssh://git@git.example.com/c.git"), "SSH URL needs ssh_private_key"),
+        (lambda: repository(ssh_private_key=KEY), "ssh_private_key needs an SSH URL"),
+        (lambda: repository(password="word-1234", bearer_token="token-1234"), "exclude each other"),
+        (lambda: repository(github_app_id="1"), "a GitHub App needs"),
+        (lambda: repository(branch="a", tag="b"), "branch and tag exclude each other"),
+        (lambda: repository(interval="soon"), "is not a duration"),
+        (lambda: RepositorySpec(name="config", url=URL, ca_cert="PEM"), "Argo CD has no option ca_cert"),
+        (lambda: ApplicationSpec(name="a", url=URL, path="a", destination_namespace="a", interval="1m"),
+         "Argo CD has no option interval"),
+        (lambda: ProjectSpec(controller="flux", name="team"), "Flux has no projects"),
+        (lambda: NotificationSpec(controller="argocd", name="x", type="slack"), "are no objects of their own"),
+        (lambda: ClusterSpec(controller="flux", name="prod", token="token-1234"), "Flux has no option token"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_by_name(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_credentials_are_known_to_be_secret_once_they_are_given():
+    RepositorySpec(controller="flux", name="c", url=URL, bearer_token="very-secret-token")
+    assert "very-secret" not in redact("the token is very-secret-token")
+
+
+def test_facts_about_a_cluster_are_annotations_for_argo_cd_and_data_for_flux():
+    facts = {"aws_account": "123", "vpc": "vpc-1"}
+    [secret] = ClusterSpec(name="prod", labels={"env": "prod"}, metadata=facts, token="token-1234").objects()
+    assert secret["metadata"]["annotations"] == facts
+    assert secret["metadata"]["labels"]["argocd.argoproj.io/secret-type"] == "cluster"
+    [data] = ClusterSpec(controller="flux", name="prod", metadata=facts).objects()
+    assert data["data"] == {"cluster_name": "prod", **facts}
+
+
+def test_a_notification_keeps_token_and_address_in_a_secret():
+    secret, provider, alert = NotificationSpec(
+        name="chat", type="generic", address="https://hooks.example.com/secret-path", severity="error"
+    ).objects()
+    assert secret["stringData"] == {"address": "https://hooks.example.com/secret-path"}
+    assert "address" not in provider["spec"]
+    assert alert["spec"]["eventSeverity"] == "error"
+    assert {source["kind"] for source in alert["spec"]["eventSources"]} >= {"Kustomization", "GitRepository"}
