@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = {"application", "controller", "deploy", "files", "repository", "sync"}
+MODULES = {
+    *("application", "application_set", "cluster", "controller", "controller_info", "deploy", "files", "notification"),
+    *("plan", "project", "release_info", "repository", "rollback", "sync"),
+}
 # Only what was installed is found: neither this checkout nor what the user has.
 INSTALLED_ONLY = {"ANSIBLE_COLLECTIONS_PATH": None, "PYTHONPATH": None}
 

@@ -14,7 +14,20 @@ import yaml
 from ansible_collections.iac.gitops.plugins.module_utils import _engine
 from pulumi_gitops.core import __version__, cluster
 from pulumi_gitops.core.cluster import ConnectionOptions
-from pulumi_gitops.core.controllers import ApplicationSpec, ControllerSpec, RepositorySpec, SyncSpec
+from pulumi_gitops.core.controllers import (
+    ApplicationSetSpec,
+    ApplicationSpec,
+    ClusterSpec,
+    ControllerSpec,
+    NotificationSpec,
+    ProjectSpec,
+    RepositorySpec,
+    SyncSpec,
+    catalog,
+)
+from pulumi_gitops.core.controllers.argocd.manifests import PROFILES
+from pulumi_gitops.core.controllers.flux.manifests import COMPONENTS
+from pulumi_gitops.core.controllers.repository_spec import RepositoryType
 from pulumi_gitops.core.delivery import ReleaseOptions
 from pulumi_gitops.core.deploy import ForceConflicts, Ownership, rollback
 from pulumi_gitops.core.deploy.spec import GUARDED_KINDS
@@ -25,11 +38,26 @@ COLLECTION = Path(__file__).parents[3] / "ansible_collections/iac/gitops"
 
 # What the project promised, module by module. `message` of `files` is called `commit_message` inside, see there.
 PROMISED = {
-    "controller": "name state version namespace manifests checksum patches registry image_pull_secret wait "
-    "wait_timeout",
-    "repository": "controller name url username password namespace state",
+    "controller": "name state version namespace manifests checksum patches registry image_pull_secret mirror "
+    "lock_file profile config known_hosts tls_certificates gpg_keys components network_policies multitenant log_level "
+    "concurrency wait wait_timeout",
+    "controller_info": "name namespace",
+    "repository": "controller name url type username password bearer_token ssh_private_key known_hosts github_app_id "
+    "github_app_installation_id github_app_private_key github_app_url repository_ca_cert repository_client_cert "
+    "repository_client_key repository_proxy repository_no_proxy template project branch tag semver commit interval "
+    "ignore include verify namespace state",
     "application": "controller name url path revision destination_namespace project auto_sync prune self_heal "
-    "create_namespace namespace wait wait_timeout state",
+    "create_namespace helm kustomize sources ignore_differences retry sync_options sync_wave repository interval "
+    "retry_interval timeout depends_on health_checks substitute substitute_from decryption service_account remediation "
+    "drift_detection labels namespace wait wait_timeout state",
+    "project": "controller name description source_repos destinations cluster_resources namespace_resources roles "
+    "sync_windows signature_keys orphaned_resources namespace wait_timeout state",
+    "application_set": "controller name generators template go_template preserve_resources sync_policy strategy "
+    "namespace wait_timeout state",
+    "cluster": "controller name server token cluster_ca_cert cluster_client_cert cluster_client_key tls_server_name "
+    "insecure exec_plugin labels metadata project namespace wait_timeout state",
+    "notification": "controller name type address channel username token severity sources exclude receiver events "
+    "namespace wait_timeout state",
     "deploy": "name namespace definition src kustomize helm remote_src images replicas create_namespace wait "
     "wait_timeout prune rollback_on_failure plan_file plan_digest require_approval approved_by approval_max_age state",
     "plan": "name namespace definition src kustomize helm remote_src images replicas plan_file report fail_on_change",
@@ -47,12 +75,33 @@ SPECS = {
     "controller": ControllerSpec,
     "repository": RepositorySpec,
     "application": ApplicationSpec,
+    "project": ProjectSpec,
+    "application_set": ApplicationSetSpec,
+    "cluster": ClusterSpec,
+    "notification": NotificationSpec,
     "deploy": ReleaseOptions,
     "files": Credentials,
     "sync": SyncSpec,
 }
 # Not for users: set by the module itself.
 INTERNAL = {"source", "annotations", "objects"}
+# Modules for a controller and what it is wired with: they have the options of their spec and these, and no others.
+WIRED = {
+    "controller": {"remote_src", "state"},
+    "repository": {"state"},
+    "application": {"state"},
+    "sync": set(),
+    "project": {"state", "wait_timeout"},
+    "application_set": {"state", "wait_timeout"},
+    "cluster": {"state", "wait_timeout"},
+    "notification": {"state", "wait_timeout"},
+}
+SECRET = {
+    "repository": "password bearer_token ssh_private_key github_app_private_key repository_client_key repository_proxy",
+    "cluster": "token cluster_client_key",
+    "notification": "token address",
+    "files": "password",
+}
 
 
 @pytest.mark.parametrize("module", PROMISED)
@@ -67,8 +116,27 @@ def test_options_have_the_names_and_defaults_of_the_engine(module, call_of):
     for field in dataclasses.fields(SPECS[module]):
         if field.name in INTERNAL:
             continue
-        default = options[field.name].get("default")
+        default = options[option_of(module, field)].get("default")
         assert default == as_option(field), field.name
+
+
+@pytest.mark.parametrize("module", WIRED)
+def test_modules_of_controllers_have_the_options_of_the_engine_and_few_others(module, call_of):
+    fields = {option_of(module, field) for field in dataclasses.fields(SPECS[module])} - {"source"}
+    assert set(call_of(module)["argument_spec"]) - set(CONNECTION.split()) == fields | WIRED[module]
+
+
+def option_of(module, field):
+    """Return the option for a field; names of the connection are taken, and get the module's name before them."""
+    taken = module != "files" and field.name in CONNECTION.split()
+    return f"{module}_{field.name}" if taken else field.name
+
+
+@pytest.mark.parametrize("module", PROMISED)
+def test_every_credential_and_nothing_else_is_kept_out_of_logs(module, call_of):
+    options = call_of(module)["argument_spec"]
+    marked = {name for name, option in options.items() if option.get("no_log")} - {"api_key"}
+    assert marked == set(SECRET.get(module, "").split())
 
 
 def as_option(field):
@@ -103,6 +171,19 @@ def test_the_choices_are_those_of_the_engine(call_of):
     assert options["force_conflicts"]["choices"] == list(map(str, ForceConflicts))
     assert options["ownership"]["choices"] == list(map(str, Ownership))
     assert set(options["prune_kinds"]["choices"]) == GUARDED_KINDS
+    controller = call_of("controller")["argument_spec"]
+    assert controller["profile"]["choices"] == list(PROFILES)
+    assert controller["components"]["choices"] == list(COMPONENTS)
+    assert call_of("repository")["argument_spec"]["type"]["choices"] == list(map(str, RepositoryType))
+
+
+@pytest.mark.parametrize("module", WIRED)
+def test_the_controllers_to_choose_from_are_those_that_have_such_a_thing(module, call_of):
+    option = call_of(module)["argument_spec"]["name" if module == "controller" else "controller"]
+    only = {"project": ["argocd"], "application_set": ["argocd"], "notification": ["flux"]}
+    assert option["choices"] == only.get(module, ["argocd", "flux"])
+    for name in option["choices"]:
+        assert catalog.controller(name).name == name
 
 
 def test_the_role_has_the_options_and_defaults_of_the_module(call_of):
@@ -152,7 +233,18 @@ def test_a_connection_for_all_modules_is_set_by_one_group(call_of):
     groups = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())["action_groups"]
     with_cluster = {module for module in PROMISED if "kubeconfig" in call_of(module)["argument_spec"]}
     assert set(groups["all"]) == with_cluster
+    with_controller = {module for module in PROMISED if "controller" in call_of(module)["argument_spec"]}
+    assert set(groups["wiring"]) == with_controller
     assert set(groups["git"]) == set(PROMISED) - with_cluster
+
+
+@pytest.mark.parametrize("module", PROMISED)
+def test_a_module_tells_the_groups_that_it_is_in(module):
+    groups = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())["action_groups"]
+    source = (COLLECTION / f"plugins/modules/{module}.py").read_text()
+    told = {name for name in groups if f"iac.gitops._attributes.{name}_group" in source}
+    # That of the narrowest group names the wider one, too.
+    assert told | ({"all"} if "wiring" in told else set()) == {name for name in groups if module in groups[name]}
 
 
 def test_every_module_of_the_collection_is_promised():

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
@@ -68,6 +70,12 @@ def test_what_is_missing_is_said_with_the_places_that_were_searched(places):
         locate(places, "nothing/*.yaml")
     assert str(places / "role/files") in str(error.value)
     assert error.value.result["code"] == "input.unavailable"
+
+
+def test_a_lock_file_is_beside_the_playbook_but_never_beside_one_of_the_collection(places):
+    assert _sources.beside(str(places / "playbook"), "gitops.lock") == places / "playbook/gitops.lock"
+    assert _sources.beside(str(places / "playbook"), "/etc/gitops.lock") == Path("/etc/gitops.lock")
+    assert _sources.beside(str(_sources._OWN / "playbooks"), "gitops.lock") == places / "work/gitops.lock"
 
 
 def test_a_folder_holds_the_files_that_the_engine_finds_in_it(tmp_path):

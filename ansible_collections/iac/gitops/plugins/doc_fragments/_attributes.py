@@ -39,6 +39,19 @@ attributes:
       - iac.gitops.all
 """
 
+    WIRING_GROUP = r"""
+options: {}
+attributes:
+  action_group:
+    description:
+      - Use C(group/iac.gitops.all) in C(module_defaults) to set the connection to the cluster once, and
+        C(group/iac.gitops.wiring) to say once which controller is meant, and its namespace.
+    support: full
+    membership:
+      - iac.gitops.all
+      - iac.gitops.wiring
+"""
+
     GIT_GROUP = r"""
 options: {}
 attributes:

@@ -22,3 +22,11 @@ options:
     type: int
     default: 300
 """
+
+    REMOVAL = r"""
+options:
+  wait_timeout:
+    description: Seconds that a removal may take. The error names what keeps the objects from going.
+    type: int
+    default: 60
+"""

@@ -27,6 +27,10 @@ MOST_WARNINGS = 20
 MOST_CHARACTERS = 1_000_000  # of a list, and of all differences together
 LONGEST_DIFF = 100_000  # of one object; Ansible's own modules stop at the same size
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # the words that Ansible itself uses
+_URLS = frozenset({"url", "manifests", "mirror", "proxy", "server", "github_app_url"})
+_CONTENTS = frozenset({"definition", "patches", "config", "sources", "generators", "template", "exec_plugin",
+                       "substitute", "kustomize"})  # fmt: skip
+_CHART_CONTENTS = frozenset({"values", "parameters"})
 
 
 def environment(*names: str) -> str:
@@ -84,7 +88,7 @@ WAIT = {
     "wait_timeout": {"type": "int", "default": 300},
 }
 
-CONTROLLER = {"type": "str", "default": "argocd", "choices": ["argocd"]}
+CONTROLLER = {"type": "str", "default": "argocd", "choices": ["argocd", "flux"]}
 STATE = {"type": "str", "default": "present", "choices": ["present", "absent"]}
 
 
@@ -96,7 +100,10 @@ class EngineModule:
     word of them (``v1``, ``true``) in all results.
     """
 
+    # Before the name of an option of the module that the connection has an option of the same name for.
+    prefix = ""
     params: dict[str, Any]
+    argument_spec: dict[str, Any]
     _diff: bool
 
     def work(self) -> dict[str, Any]:
@@ -142,10 +149,24 @@ class EngineModule:
         return ConnectionOptions(proxy_headers=headers or None, impersonate_groups=groups, **given)
 
     def spec(self, kind: type, **more: Any) -> Any:
-        """Make a dataclass of the engine from the options of the same names; what is not given keeps its default."""
-        names = {field.name for field in dataclasses.fields(kind)}
-        given = {name: value for name, value in self.params.items() if name in names and value is not None}
-        return kind(**{**given, **more})
+        """Make a dataclass of the engine from the options of the same names; what is not given keeps its default.
+
+        ``ca_cert`` and its like are options of the connection; where the dataclass has a field of that name, the
+        module's own option is ``<prefix>_ca_cert``.
+        """
+        taken = CONNECTION if "kubeconfig" in self.params else {}
+        names = [field.name for field in dataclasses.fields(kind)]
+        options = {name: f"{self.prefix}_{name}" if name in taken else name for name in names}
+        given = {name: self.given(option) for name, option in options.items() if option in self.params}
+        return kind(**{name: value for name, value in given.items() if value is not None} | more)
+
+    def given(self, option: str) -> Any:
+        """Return the value of an option, None for its default; of a dictionary with known keys only those given."""
+        value, told = self.params[option], self.argument_spec[option]
+        if isinstance(value, dict) and told.get("options"):
+            value = {key: entry for key, entry in value.items() if entry is not None}
+        # The engine has the same defaults, and refuses what was given of the options of another controller.
+        return None if value == told.get("default") else value
 
     def report(self, changes: Iterable[Any], **values: Any) -> dict[str, Any]:
         """Return a result that names each changed object, with a diff of each in diff mode."""
@@ -252,7 +273,7 @@ def _shown(name: str, value: Any) -> Any:
     """Hide what holds contents (manifests, files, a kubeconfig that is not a path) and the password in a URL."""
     if value is None:
         return None
-    if name in ("url", "manifests", "mirror", "proxy"):
+    if name in _URLS and isinstance(value, str):
         return heuristic_log_sanitize(value)
     if name == "kubeconfig":
         return value if isinstance(value, str) and "\n" not in value else HIDDEN
@@ -261,5 +282,7 @@ def _shown(name: str, value: Any) -> Any:
     if name == "files":
         return dict.fromkeys(value, HIDDEN)
     if name == "helm":
-        return {**value, "values": HIDDEN} if isinstance(value, dict) else HIDDEN
-    return HIDDEN if name in ("definition", "patches") else value
+        return {**value, **dict.fromkeys(_CHART_CONTENTS & set(value), HIDDEN)} if isinstance(value, dict) else HIDDEN
+    # `template` of a repository is yes or no, `kustomize` of a release a path.
+    plain = isinstance(value, bool) or (name == "kustomize" and isinstance(value, str))
+    return HIDDEN if name in _CONTENTS and not plain else value

@@ -22,13 +22,13 @@ options:
   name:
     description: Which controller.
     type: str
-    choices: [argocd]
+    choices: [argocd, flux]
     default: argocd
   version:
     description: Version without a leading C(v). Default is one that this release of the collection was tested with.
     type: str
   namespace:
-    description: Namespace to install into; it is created. Default is V(argocd).
+    description: Namespace to install into; it is created. Default is V(argocd) or V(flux-system).
     type: str
   manifests:
     description:
@@ -45,7 +45,15 @@ options:
   checksum:
     description:
       - SHA-256 of the manifests, with or without a leading C(sha256:). Nothing is applied unless it fits.
-      - Official manifests of known versions are always checked.
+      - Official manifests of known versions of Argo CD are always checked. Those of Flux are compared with
+        O(lock_file), and with what was installed before.
+    type: str
+  lock_file:
+    description:
+      - File that remembers the SHA-256 of downloaded manifests which neither O(checksum) nor the collection knows. The
+        first run writes it, later ones compare; keep it in version control. Check mode writes nothing.
+      - A relative path starts beside the playbook. For a managed node that is reached over the network it is a path
+        there.
     type: str
   patches:
     description:
@@ -61,6 +69,65 @@ options:
   image_pull_secret:
     description: Name of a Secret in O(namespace) that images are pulled with.
     type: str
+  profile:
+    description:
+      - Which of its official manifests Argo CD is installed from. V(core) is without API server, user interface and
+        notifications; V(namespaced) and V(ha-namespaced) have no rights outside of O(namespace). Argo CD only.
+    type: str
+    choices: [standard, ha, core, namespaced, ha-namespaced]
+    default: standard
+  config:
+    description:
+      - Content of ConfigMaps of Argo CD, by their names and keys - C(argocd-cm), C(argocd-rbac-cm),
+        C(argocd-cmd-params-cm), C(argocd-notifications-cm). Keys that are not named stay as they are. Argo CD only.
+      - All values are texts.
+    type: dict
+    default: {}
+  known_hosts:
+    description:
+      - Host keys of SSH servers to accept beside the usual ones, as in a C(known_hosts) file. Argo CD only; of Flux it
+        is an option of M(iac.gitops.repository).
+    type: str
+  tls_certificates:
+    description:
+      - Certificates, in PEM, to verify servers with, by the names of the servers. Argo CD only; of Flux it is an option
+        of M(iac.gitops.repository).
+    type: dict
+    default: {}
+  gpg_keys:
+    description: Public keys that commits may be signed with, by their ids. Argo CD only.
+    type: dict
+    default: {}
+  components:
+    description: Controllers of Flux to install. All that are in the manifests when empty. Flux only.
+    type: list
+    elements: str
+    choices:
+      - source-controller
+      - kustomize-controller
+      - helm-controller
+      - notification-controller
+      - image-reflector-controller
+      - image-automation-controller
+      - source-watcher
+    default: []
+  network_policies:
+    description: Whether to install the NetworkPolicies that are in the manifests. Flux only.
+    type: bool
+    default: true
+  multitenant:
+    description:
+      - Whether to lock tenants into their namespaces - no references to other namespaces, no remote bases, and the
+        service account C(default) of the namespace where none is named. Flux only.
+    type: bool
+    default: false
+  log_level:
+    description: How much the controllers log. As in the manifests without it. Flux only.
+    type: str
+    choices: [debug, info, error]
+  concurrency:
+    description: How many objects each controller works on at a time. As in the manifests without it. Flux only.
+    type: int
   state:
     description:
       - V(absent) removes the controller, its CustomResourceDefinitions, and the namespace if this module created it.
@@ -69,6 +136,7 @@ options:
     choices: [present, absent]
     default: present
 seealso:
+  - module: iac.gitops.controller_info
   - module: iac.gitops.repository
   - module: iac.gitops.application
 author:
@@ -94,6 +162,53 @@ EXAMPLES = r"""
         patch:
           spec:
             replicas: 2
+
+- name: Install Argo CD for high availability, from a mirror, with single sign-on and rights
+  iac.gitops.controller:
+    name: argocd
+    profile: ha
+    mirror: https://mirror.example.com/argo-cd
+    config:
+      argocd-cm:
+        url: https://argocd.example.com
+        oidc.config: |
+          name: Example
+          issuer: https://login.example.com
+          clientID: argocd
+          clientSecret: $oidc.example.clientSecret
+      argocd-rbac-cm:
+        policy.default: role:readonly
+        policy.csv: g, example:platform, role:admin
+
+- name: Let Argo CD trust a Git server, and signatures
+  iac.gitops.controller:
+    name: argocd
+    known_hosts: "{{ lookup('ansible.builtin.file', 'known_hosts') }}"
+    tls_certificates:
+      git.example.com: "{{ lookup('ansible.builtin.file', 'ca.pem') }}"
+    gpg_keys:
+      4AEE18F83AFDEB23: "{{ lookup('ansible.builtin.file', 'ann.asc') }}"
+
+- name: Install Flux, the same manifests every time
+  iac.gitops.controller:
+    name: flux
+    version: 2.9.4
+    lock_file: gitops.lock
+
+- name: Install the part of Flux that is needed, locked down for tenants
+  iac.gitops.controller:
+    name: flux
+    lock_file: gitops.lock
+    components: [source-controller, kustomize-controller, notification-controller]
+    network_policies: false
+    multitenant: true
+    log_level: error
+    concurrency: 10
+
+- name: Remove Flux
+  iac.gitops.controller:
+    name: flux
+    state: absent
 """
 
 RETURN = r"""
@@ -107,6 +222,16 @@ namespace:
   returned: success
   type: str
   sample: argocd
+revision:
+  description: Revision of the installation, V(1) for the first; V(0) after a removal.
+  returned: success
+  type: int
+  sample: 1
+digest:
+  description: Digest of the manifests as they were installed; empty after a removal.
+  returned: success
+  type: str
+  sample: sha256:9f2c41d0...
 changes:
   description: What was done, one entry per changed object; in check mode what would be done.
   returned: success
@@ -160,6 +285,9 @@ details:
   sample: {}
 """
 
+import shutil
+from pathlib import Path
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.iac.gitops.plugins.module_utils._common import (
@@ -176,11 +304,27 @@ class Controller(EngineModule, AnsibleModule):
         from pulumi_gitops.core.cluster import connect
         from pulumi_gitops.core.controllers import ControllerSpec, install, uninstall
 
-        spec = self.spec(ControllerSpec, source="ansible")
+        spec = self.spec(ControllerSpec, source="ansible", lock_file=self.lock_file())
         act = install if self.params["state"] == "present" else uninstall
         with connect(self.connection()) as cluster:
             result = act(cluster, spec, check=self.check_mode)
-        return self.report(result.changes, version=result.version, namespace=result.namespace)
+        return self.report(
+            result.changes,
+            version=result.version,
+            namespace=result.namespace,
+            revision=result.revision,
+            digest=result.digest,
+        )
+
+    def lock_file(self):
+        """Return the lock file; in check mode a copy, as the engine adds to it what it did not know."""
+        path = self.params["lock_file"]
+        if not path or not self.check_mode:
+            return path or None
+        copy = Path(self.tmpdir) / "controllers.lock"
+        if Path(path).is_file():
+            shutil.copyfile(path, copy)
+        return str(copy)
 
 
 def main():
@@ -195,9 +339,37 @@ def main():
             "remote_src": {"type": "bool", "default": False},
             "mirror": {"type": "str"},
             "checksum": {"type": "str"},
+            "lock_file": {"type": "str"},
             "patches": {"type": "list", "elements": "dict", "default": []},
             "registry": {"type": "str"},
             "image_pull_secret": {"type": "str", "no_log": False},
+            "profile": {
+                "type": "str",
+                "default": "standard",
+                "choices": ["standard", "ha", "core", "namespaced", "ha-namespaced"],
+            },
+            "config": {"type": "dict", "default": {}},
+            "known_hosts": {"type": "str"},
+            "tls_certificates": {"type": "dict", "default": {}},
+            "gpg_keys": {"type": "dict", "default": {}, "no_log": False},
+            "components": {
+                "type": "list",
+                "elements": "str",
+                "default": [],
+                "choices": [
+                    "source-controller",
+                    "kustomize-controller",
+                    "helm-controller",
+                    "notification-controller",
+                    "image-reflector-controller",
+                    "image-automation-controller",
+                    "source-watcher",
+                ],
+            },
+            "network_policies": {"type": "bool", "default": True},
+            "multitenant": {"type": "bool", "default": False},
+            "log_level": {"type": "str", "choices": ["debug", "info", "error"]},
+            "concurrency": {"type": "int"},
             "state": STATE,
         },
         mutually_exclusive=[("manifests", "mirror")],

@@ -14,15 +14,12 @@ description:
   - Fails at once, with the message of the controller, when the sync fails.
 extends_documentation_fragment:
   - iac.gitops._attributes
-  - iac.gitops._attributes.all_group
+  - iac.gitops._attributes.wiring_group
   - iac.gitops._attributes.no_action_plugin
   - iac.gitops._kube_auth
+  - iac.gitops._wiring
+  - iac.gitops._wiring.any_controller
 options:
-  controller:
-    description: Which controller.
-    type: str
-    choices: [argocd]
-    default: argocd
   name:
     description: Name of the application.
     type: str
@@ -31,9 +28,6 @@ options:
     description:
       - Commit, branch or tag to wait for. Default is the newest commit of what the application follows.
       - The RV(iac.gitops.files#module:commit) of a commit can be handed on.
-    type: str
-  namespace:
-    description: Namespace of the controller. Default is that of its standard installation, V(argocd).
     type: str
   wait_timeout:
     description: Seconds to wait. The error names the objects that are not ready, and why.
@@ -57,6 +51,12 @@ EXAMPLES = r"""
     controller: argocd
     name: shop
     revision: "{{ committed.commit }}"
+
+- name: Make Flux look at the repository now, and wait for what it finds there
+  iac.gitops.sync:
+    controller: flux
+    name: shop
+    wait_timeout: 120
 """
 
 RETURN = r"""

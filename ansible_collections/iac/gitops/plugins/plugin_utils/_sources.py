@@ -46,6 +46,12 @@ def locate(pattern: str, folders: Iterable[str]) -> list[Path]:
     )
 
 
+def beside(folder: str, path: str) -> Path:
+    """Return the absolute path of a file beside the playbook; in the working directory for a playbook of ours."""
+    base = Path(folder).absolute()
+    return (Path.cwd() if base.is_relative_to(_OWN) else base) / Path(path).expanduser()
+
+
 def manifest_files(path: Path) -> list[Path]:
     """Return `path` itself, or for a folder the manifests in and below it (hidden entries left out), sorted."""
     if not path.is_dir():
