@@ -12,7 +12,7 @@ shop = gitops.Release(
         "namespace": config.get("namespace") or "shop",
         "src": "deploy",
         "require_approval": True,
-        "plan_digest": config.get("planDigest") or "",
+        "plan_digest": config.get("planDigest"),
         "approved_by": config.get("approvedBy") or "",
     },
 )

@@ -12,7 +12,7 @@ from ..cluster import FIELD_MANAGER, Cluster
 from ..errors import ConflictError
 from ..objects import KubeObject, ObjectRef, uid_of
 from .diff import item_identity, item_keys
-from .fields import FieldSet, owned_item, owned_values
+from .fields import FieldSet, owned_item, owned_values, without
 from .ownership import is_one_shot
 from .spec import IgnoredField
 
@@ -213,6 +213,19 @@ def taken_over(live: KubeObject) -> KubeObject:
     }
     rest = [entry for entry in entries if entry not in taken and entry not in own]
     return {**live, "metadata": {**live["metadata"], "managedFields": [ours, *rest]}}
+
+
+def after_takeover(live: KubeObject, after: KubeObject) -> KubeObject:
+    """Return what an apply leaves once the fields that tools left behind are ours: less than a dry run before shows.
+
+    Args:
+        live: The object as it is.
+        after: What a dry run of the apply returned, without the takeover.
+    """
+    given_up = next(entry for entry in _entries(taken_over(live)) if _is_ours(entry))["fieldsV1"]
+    kept = [entry.get("fieldsV1") or {} for entry in _entries(after) if _is_ours(entry) or not _is_left(entry)]
+    result: KubeObject = without(after, given_up, kept)
+    return result
 
 
 def _entries(live: KubeObject) -> list[dict[str, Any]]:

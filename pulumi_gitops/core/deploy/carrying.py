@@ -156,6 +156,7 @@ def _begin(cluster: Cluster, planned: PlannedRelease, rolled_back_to: int) -> Re
         plan_digest=planned.digest,
         approved_by=spec.approval.approved_by,
         rolled_back_to=rolled_back_to,
+        ignore_fields=tuple(spec.ignore_fields),
     )
     kept = payloads if spec.history_secrets else [_without_values(payload) for payload in payloads]
     record = dataclasses.replace(

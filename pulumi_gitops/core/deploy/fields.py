@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..objects import KubeObject
@@ -187,3 +187,44 @@ def has_field(obj: KubeObject, path: str) -> bool:
         else:
             return False
     return True
+
+
+def without(obj: Any, fields: FieldSet, kept: Sequence[FieldSet]) -> Any:
+    """Return an object without what a field set names and nobody keeps, as when its owner stops to own it.
+
+    Args:
+        obj: The object, or a part of it.
+        fields: What is given up, as it lies in `obj`.
+        kept: The field sets of everybody else.
+    """
+    if isinstance(obj, dict):
+        found = {f"f:{key}": key for key in obj}
+        going = {found[name]: below for name, below in fields.items() if name in found}
+        return {
+            key: _without_part(value, going[key], kept, f"f:{key}") if key in going else value
+            for key, value in obj.items()
+            if key not in going or _stays(f"f:{key}", going[key], kept)
+        }
+    if isinstance(obj, list):
+        result = []
+        for item in obj:
+            name = next((name for name in fields if name != "." and owned_item(item, {name: {}}) is not None), None)
+            if name is None:
+                result.append(item)
+            elif _stays(name, fields[name], kept):
+                result.append(_without_part(item, fields[name], kept, name))
+        return result
+    return obj
+
+
+def _stays(name: str, below: FieldSet, kept: Sequence[FieldSet]) -> bool:
+    """Tell whether a field stays, with or without a part of what is below it."""
+    # A map that is not owned as such stays, though it may become empty.
+    return any(name in fields for fields in kept) or bool(below and "." not in below and name.startswith("f:"))
+
+
+def _without_part(value: Any, below: FieldSet, kept: Sequence[FieldSet], name: str) -> Any:
+    keepers = [fields[name] for fields in kept if name in fields]
+    if any(not keeper for keeper in keepers):
+        return value  # somebody owns it as a whole
+    return without(value, below, keepers)

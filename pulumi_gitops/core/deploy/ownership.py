@@ -64,7 +64,9 @@ def has_owner_reference(live: KubeObject) -> bool:
 
 
 def is_one_shot(manager: str) -> bool:
-    """Tell whether a field manager is a tool that a person ran (kubectl, Helm, ...)."""
+    """Tell whether a field manager is a tool that a person ran (kubectl, Helm, kapp, ...)."""
+    if manager.startswith("kapp"):
+        return not manager.startswith("kapp-controller")  # which applies again by itself
     return manager.startswith(_ONE_SHOT_MANAGERS)
 
 

@@ -64,19 +64,26 @@ class PlannedRelease:
 
     @property
     def settled(self) -> bool:
-        """Whether the newest revision is this very set, completely deployed."""
-        latest = self.record.latest if self.record else None
-        return latest is not None and latest.status == records.DEPLOYED and latest.digest == self.set_digest
+        """Whether the newest revision is this very set, completely deployed, and the record names nothing else."""
+        record = self.record
+        latest = record.latest if record else None
+        if record is None or latest is None or latest.status != records.DEPLOYED or latest.digest != self.set_digest:
+            return False
+        return {item.ref.key for item in record.inventory} <= self.keeps
+
+    @cached_property
+    def keeps(self) -> frozenset[str]:
+        """Keys of what is in the release afterwards: its set, and what left it but stays for a reason of ours."""
+        own = {step.change.ref.key for step in self.steps if step.change.action is not Action.HANDED_OVER}
+        return frozenset(own | {r.change.ref.key for r in self.removals if r.change.action is Action.UNCHANGED})
 
     @property
     def number(self) -> int:
-        """The revision that carrying it out makes: a failed attempt at the same set keeps its number."""
+        """The revision that carrying it out makes: another attempt at the same set keeps its number."""
         latest = self.record.latest if self.record else None
         if latest is None:
             return 1
-        if not self.changed and self.settled:
-            return latest.number
-        again = latest.status != records.DEPLOYED and latest.digest == self.set_digest
+        again = latest.digest == self.set_digest and (not self.changed or latest.status != records.DEPLOYED)
         return latest.number if again else latest.number + 1
 
     @cached_property
@@ -171,7 +178,7 @@ def plan_release(
     if record:
         planner.lookup.read_owned([*refs, *(item.ref for item in inventory)])
     steps = planner.steps(payloads)
-    gone = leaving(cluster, planner.lookup, refs, inventory) if spec.prune else []
+    gone = leaving(cluster, planner.lookup, refs, inventory)
     kept = keep or {}
     decided = removals(
         [obj for obj in gone if ObjectRef.of(obj).key not in kept],
@@ -180,6 +187,8 @@ def plan_release(
         action=Action.PRUNE,
         prune_kinds=spec.prune_kinds,
     )
+    if not spec.prune:
+        decided = [removal.spared("kept: prune is off") if removal.goes else removal for removal in decided]
     decided += [
         Removal(Change(Action.UNCHANGED, item.ref, reason=kept[item.ref.key]), item.uid)
         for item in inventory

@@ -24,7 +24,7 @@ from ..errors import (
     UnauthorizedError,
 )
 from ..objects import KubeObject, ObjectRef, annotations_of, labels_of, uid_of, with_metadata
-from .adoption import leave_ignored, left_behind
+from .adoption import after_takeover, leave_ignored, left_behind
 from .fields import entry_of, has_field, surely_unchanged
 from .lookup import Lookup
 from .masking import shown, shown_pair
@@ -244,9 +244,11 @@ class Planner:
         if after is None:
             change = Change(Action.CONFIGURE, ref, shown(live), shown(live), reason)
             return Step(change, wanted, live, True, force, takes_over)
+        if takes_over:
+            # The server knows no dry run of both steps.
+            after = after_takeover(live, after)
         before_shown, after_shown = shown_pair(live, after)
         if takes_over or _comparable(live) != _comparable(after):
-            # What the takeover itself removes shows only when it is done: the server knows no dry run of both steps.
             taken = f"takes over the fields of {', '.join(left_behind(live))}" if takes_over else ""
             change = Change(Action.CONFIGURE, ref, before_shown, after_shown, taken)
         elif _own_fields(live) != _own_fields(after):

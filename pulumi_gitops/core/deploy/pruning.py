@@ -43,6 +43,10 @@ class Removal:
         """Whether the object is deleted."""
         return self.change.changed
 
+    def spared(self, reason: str) -> Removal:
+        """Return the same with the object staying, for this reason."""
+        return Removal(Change(Action.UNCHANGED, self.change.ref, reason=reason), self.uid, self.order)
+
 
 def removals(
     candidates: Collection[KubeObject],
@@ -75,6 +79,8 @@ def removals(
         foreign = foreign_owner(obj)
         if foreign:
             change = Change(Action.HANDED_OVER, ref, reason=f"owned by {foreign}")
+        elif release_of(obj) not in ("", part_of):
+            change = Change(Action.HANDED_OVER, ref, reason=f"belongs to another release ({release_of(obj)})")
         elif release_of(obj) != part_of:
             change = Change(Action.UNCHANGED, ref, reason="left alone: it no longer carries the release's label")
         elif has_owner_reference(obj) and ref.key not in known:

@@ -52,6 +52,7 @@ class Revision:
         plan_digest: Digest of the plan that was carried out.
         approved_by: Who approved that plan; "" when nobody had to.
         rolled_back_to: The revision that it went back to; 0 when it is no rollback.
+        ignore_fields: Fields that were left to others; a rollback leaves them too.
     """
 
     number: int
@@ -68,13 +69,15 @@ class Revision:
     plan_digest: str = ""
     approved_by: str = ""
     rolled_back_to: int = 0
+    ignore_fields: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Revision:
         """Read the JSON form; what a newer version wrote beside it is passed over."""
         known = {f.name for f in dataclasses.fields(cls)}
         given = {name: value for name, value in values.items() if name in known}
-        return cls(**{**given, "images": tuple(given.get("images") or ())})
+        lists = {name: tuple(given.get(name) or ()) for name in ("images", "ignore_fields")}
+        return cls(**{**given, **lists})
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form, without what is empty."""

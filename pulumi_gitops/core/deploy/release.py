@@ -83,7 +83,7 @@ def rollback(
     stall_timeout: float = 0.0,
     lock_timeout: float = 60.0,
     force_conflicts: ForceConflicts = ForceConflicts.OWN_FIELDS,
-    ignore_fields: Sequence[str] = (),
+    ignore_fields: Sequence[str] | None = None,
     recreate: bool = False,
     history_limit: int = 10,
     approval: Approval | None = None,
@@ -103,7 +103,8 @@ def rollback(
         stall_timeout: Seconds without any progress after which waiting ends; 0 for no such limit.
         lock_timeout: Seconds to wait for another run of the release to end.
         force_conflicts: See :class:`.spec.ForceConflicts`.
-        ignore_fields: Fields to leave to others, see :meth:`.spec.IgnoredField.parse`.
+        ignore_fields: Fields to leave to others, see :meth:`.spec.IgnoredField.parse`; None for those that the newest
+            revision left.
         recreate: Delete and create anew what can not be changed in place.
         history_limit: Revisions that the record keeps.
         approval: See :class:`.spec.Approval`.
@@ -134,7 +135,7 @@ def rollback(
         stall_timeout=stall_timeout,
         lock_timeout=lock_timeout,
         force_conflicts=force_conflicts,
-        ignore_fields=ignore_fields,
+        ignore_fields=(record.latest or target).ignore_fields if ignore_fields is None else ignore_fields,
         recreate=recreate,
         history_limit=history_limit,
         approval=approval or Approval(),

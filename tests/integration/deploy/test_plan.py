@@ -254,3 +254,33 @@ def test_ignored_fields_are_left_to_whom_they_belong(cluster, made):
     live = cluster.get(ref)
     assert live["spec"]["replicas"] == 4
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example.com/web:2"
+
+
+def test_what_leaves_the_set_without_prune_is_remembered_and_goes_when_prune_is_on_again(cluster, made):
+    deploy(cluster, release(made, config(), secret("old", key="x-value")))
+    kept = deploy(cluster, release(made, config(color="red"), prune=False))
+    assert "prune is off" in next(change.reason for change in kept.changes if change.ref.kind == "Secret")
+    assert {item.ref.name for item in kept.inventory} == {"web", "old"}
+    assert actions(deploy(cluster, release(made, config(color="red"))))["Secret old"] == "prune"
+
+
+def test_an_object_that_moved_to_another_release_is_forgotten_by_the_first(cluster, made):
+    deploy(cluster, release(made, config(), config("moves")))
+    label = {"applyset.kubernetes.io/part-of": None}
+    cluster.patch(config_ref(made, "moves"), {"metadata": {"labels": label}})
+    deploy(cluster, release(made, config("moves"), name="other"))
+    deploy(cluster, release(made, config()))
+    state = read_release(cluster, "shop", made)
+    assert {item.ref.name for item in state.inventory} == {"web"}
+    assert state.drift == {}
+    assert read_release(cluster, "other", made).drift == {}
+
+
+def test_a_plan_of_an_adoption_shows_what_the_takeover_removes(cluster, made):
+    theirs = {**config(color="blue", old="gone"), "metadata": {"name": "web", "namespace": made}}
+    cluster.apply(theirs, field_manager="kubectl")
+    wanted = release(made, config(), ownership=Ownership.ADOPT)
+    change = next(change for change in plan(cluster, wanted).changes if change.ref.name == "web")
+    assert ".data.old: - gone" in [str(field) for field in change.fields]
+    deploy(cluster, wanted)
+    assert cluster.get(config_ref(made))["data"] == {"color": "blue"}

@@ -187,3 +187,16 @@ def test_all_releases_of_a_namespace_are_listed(cluster, namespace):
         ("other", 1, "deployed"),
         ("shop", 1, "deployed"),
     ]
+
+
+def test_a_rollback_leaves_the_fields_that_the_release_leaves_to_others(cluster, namespace):
+    ignored = {"ignore_fields": ["Deployment:/spec/replicas"], "wait": False}
+    deploy(cluster, release(namespace, deployment(replicas=1), **ignored))
+    ref = ObjectRef("apps", "v1", "Deployment", namespace, "web")
+    theirs = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace}}
+    cluster.apply({**theirs, "spec": {"replicas": 4}}, force=True, field_manager="kube-controller-manager")
+    deploy(cluster, release(namespace, deployment(replicas=1, image="registry.example.com/web:2"), **ignored))
+    rollback(cluster, "shop", namespace, wait=False)
+    live = cluster.get(ref)
+    assert live["spec"]["replicas"] == 4
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example.com/web:1"
