@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,79 @@ def test_a_playbook_has_all_options_of_its_module_as_variables_and_tells_them(na
     assert untold == set()
     for option in options - {"name", "namespace"}:
         assert f"{{{{ {option} | default(" in work[f"iac.gitops.{name}"][option]
+
+
+ROLE = COLLECTION / "roles/bootstrap"
+LISTS = {
+    "project": "projects",
+    "cluster": "clusters",
+    "repository": "repositories",
+    "application_set": "application_sets",
+    "application": "applications",
+    "notification": "notifications",
+}
+
+
+def own_options(call_of, module):
+    spec = call_of(module)["argument_spec"]
+    return {name: option for name, option in spec.items() if name not in CONNECTION.split()}
+
+
+def told_of(option):
+    return option["type"].replace("path", "str"), option.get("elements"), option.get("choices")
+
+
+def test_the_role_bootstrap_has_the_options_and_defaults_of_the_controller(call_of):
+    module = own_options(call_of, "controller")
+    del module["state"]
+    module["controller"] = module.pop("name")
+    options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    install, *_ = yaml.safe_load((ROLE / "tasks/main.yml").read_text())
+    assert {f"bootstrap_{name}" for name in [*module, *LISTS.values()]} == set(options)
+    assert {name.replace("controller", "name") for name in module} == set(install["iac.gitops.controller"])
+    for name, option in module.items():
+        told = options[f"bootstrap_{name}"]
+        assert told.get("default") == option.get("default") == defaults.get(f"bootstrap_{name}"), name
+        assert told_of(told) == told_of(option), name
+
+
+@pytest.mark.parametrize("module", LISTS)
+def test_entries_of_the_role_bootstrap_have_the_options_of_their_modules(module, call_of):
+    options = own_options(call_of, module)
+    [task] = yaml.safe_load((ROLE / f"tasks/{module}.yml").read_text())
+    assert set(task[f"iac.gitops.{module}"]) == set(options)
+    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    told = specs[f"bootstrap_{LISTS[module]}"]["options"]
+    assert {name: told_of(option) for name, option in told.items()} == {
+        name: told_of(option) for name, option in options.items() if name not in ("controller", "namespace")
+    }
+    for name in told:
+        assert f"bootstrap_entry.{name} " in task[f"iac.gitops.{module}"][name]
+
+
+def test_the_playbook_bootstrap_has_all_options_of_its_three_modules_as_variables(call_of):
+    # An option's variable, where it is not called as the option: two modules have it, or Ansible a keyword.
+    renamed = {
+        ("controller", "name"): "controller",
+        ("repository", "name"): "repository",
+        ("repository", "interval"): "repository_interval",
+        ("repository", "project"): "repository_project",
+        ("application", "name"): "application",
+        ("application", "timeout"): "application_timeout",
+        **{(module, "namespace"): "bootstrap_namespace" for module in ("controller", "repository", "application")},
+    }
+    [play] = yaml.safe_load((COLLECTION / "playbooks/bootstrap.yml").read_text())
+    for task in play["tasks"]:
+        [action] = [key for key in task if "." in key]
+        module = action.rpartition(".")[2]
+        if module not in LISTS and module != "controller":
+            continue
+        options = set(own_options(call_of, module)) - {"state"}
+        assert set(task[action]) == options
+        for option in options:
+            variable = renamed.get((module, option), option)
+            assert re.search(rf"\b{variable}\b", task[action][option]), option
 
 
 @pytest.mark.parametrize("module", PROMISED)
