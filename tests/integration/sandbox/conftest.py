@@ -8,11 +8,14 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from pulumi_gitops.core.cluster import ConnectionOptions, connect
 from pulumi_gitops.sandbox import Sandbox, tool_path
+
+_LISTEN = "0A"
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +81,24 @@ def eventually(question, *, within=60.0):
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.1)
     return answer
+
+
+def listening(pids):
+    """Return the TCP ports on which processes listen: port -> address."""
+    sockets = {
+        link.readlink().name.removeprefix("socket:[").removesuffix("]")
+        for pid in pids
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+        if str(link.readlink()).startswith("socket:[")
+    }
+    found = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTEN and fields[9] in sockets:
+                address, port = fields[1].split(":")
+                found[int(port, 16)] = "127.0.0.1" if address == "0100007F" else address
+    return found
 
 
 @pytest.fixture
