@@ -2,11 +2,13 @@
 """What a Pulumi program uses: components, and the custom resources of the provider."""
 
 from .application import Application, ApplicationArgs
-from .argocd import ArgoCD, ArgoCDArgs
+from .application_set import ApplicationSet, ApplicationSetArgs
+from .cluster import Cluster, ClusterArgs
+from .controllers import ArgoCD, ArgoCDArgs, Controller, ControllerArgs, Flux, FluxArgs
+from .notification import Notification, NotificationArgs
+from .project import Project, ProjectArgs
 from .repository import Repository, RepositoryArgs
 from .resources import (
-    Controller,
-    ControllerArgs,
     GitFiles,
     GitFilesArgs,
     HelmChart,
@@ -21,13 +23,23 @@ from .resources import (
 __all__ = [
     "Application",
     "ApplicationArgs",
+    "ApplicationSet",
+    "ApplicationSetArgs",
     "ArgoCD",
     "ArgoCDArgs",
+    "Cluster",
+    "ClusterArgs",
     "Controller",
     "ControllerArgs",
+    "Flux",
+    "FluxArgs",
     "GitFiles",
     "GitFilesArgs",
     "HelmChart",
+    "Notification",
+    "NotificationArgs",
+    "Project",
+    "ProjectArgs",
     "Provider",
     "ProviderArgs",
     "Release",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the components have in common: their inputs by name, and which cluster their children go to."""
 
+import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -23,13 +25,38 @@ def given(args: Mapping[str, Any], kind: type) -> dict[str, Any]:
     Raises:
         InputPropertyError: An argument is missing or unknown.
     """
-    values = {key: value for key, value in args.items() if value is not None}
+    # A coroutine can be awaited once only, and its value goes to more than one child.
+    values = {
+        key: pulumi.Output.from_input(value) if inspect.isawaitable(value) else value
+        for key, value in args.items()
+        if value is not None
+    }
     required: frozenset[str] = getattr(kind, "__required_keys__")  # noqa: B009  # type checkers do not know it
     for name in sorted(required - values.keys()):
         raise pulumi.InputPropertyError(name, "is required")
     for name in sorted(values.keys() - kind.__annotations__.keys()):
         raise pulumi.InputPropertyError(name, "is unknown")
     return values
+
+
+def plain(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return those of the named arguments that are given.
+
+    They decide over which resources a component has, so they have to be known when the program runs.
+
+    Raises:
+        InputPropertyError: One is an output.
+    """
+    for name in names:
+        if isinstance(values.get(name), pulumi.Output):
+            reason = "has to be a plain value, not an output: it decides over which resources there are"
+            raise pulumi.InputPropertyError(name, reason)
+    return {name: values[name] for name in names if name in values}
+
+
+def credentials_of(spec: type) -> frozenset[str]:
+    """Return the options of a specification of the engine that are credentials: those that it does not print."""
+    return frozenset(field.name for field in dataclasses.fields(spec) if not field.repr)
 
 
 def require_gitops_provider(opts: Optional[pulumi.ResourceOptions]) -> None:

@@ -1,75 +1,103 @@
 # SPDX-License-Identifier: Apache-2.0
 """The component ``Repository``."""
 
-from typing import TYPE_CHECKING, Any, NotRequired, Optional, TypedDict
+from collections.abc import Mapping
+from typing import NotRequired, Optional, TypedDict
 
 import pulumi
 
 from ..core.controllers import RepositorySpec, repository_objects
-from .options import given, require_gitops_provider
-
-if TYPE_CHECKING:
-    from pulumi_kubernetes.meta.v1 import ObjectMetaArgsDict
+from .options import given, plain, require_gitops_provider
+from .wiring import secret_credentials, wire
 
 
 class RepositoryArgs(TypedDict):
-    """Inputs of Repository."""
+    """Inputs of Repository.
+
+    One kind of credentials: none, a password, a bearer token, an SSH key, or a GitHub App. A client certificate may
+    come on top.
+    """
 
     url: pulumi.Input[str]
-    """URL of the Git repository."""
-    controller: NotRequired[pulumi.Input[str]]
-    """Which controller gets access: argocd. Default: argocd."""
+    """URL of the repository, without credentials: https://, ssh://, git@host:path or oci://."""
+    controller: NotRequired[str]
+    """Which controller gets access: argocd or flux. Default: argocd."""
+    type: NotRequired[str]
+    """What is behind the URL: git, helm or oci. Default: git."""
     username: NotRequired[pulumi.Input[str]]
-    """User for HTTP basic authentication."""
+    """User name; git is used when there is a password only."""
     password: NotRequired[pulumi.Input[str]]
     """Password or token; kept as a secret."""
+    bearer_token: NotRequired[pulumi.Input[str]]
+    """Token that is sent as Authorization: Bearer; kept as a secret."""
+    ssh_private_key: NotRequired[pulumi.Input[str]]
+    """Private key in PEM or OpenSSH format; kept as a secret."""
+    known_hosts: NotRequired[pulumi.Input[str]]
+    """Flux: host keys to accept, as in a known_hosts file. Argo CD keeps them for all repositories: see ArgoCD."""
+    github_app_id: NotRequired[pulumi.Input[str]]
+    """Id of a GitHub App."""
+    github_app_installation_id: NotRequired[pulumi.Input[str]]
+    """Id of the installation of the GitHub App."""
+    github_app_private_key: NotRequired[pulumi.Input[str]]
+    """Private key of the GitHub App, PEM; kept as a secret."""
+    github_app_url: NotRequired[pulumi.Input[str]]
+    """API of a GitHub Enterprise server."""
+    ca_cert: NotRequired[pulumi.Input[str]]
+    """Flux: certificates to trust, PEM. Argo CD keeps them for all repositories: see ArgoCD."""
+    client_cert: NotRequired[pulumi.Input[str]]
+    """Client certificate, PEM."""
+    client_key: NotRequired[pulumi.Input[str]]
+    """Private key of the client certificate, PEM; kept as a secret."""
+    proxy: NotRequired[pulumi.Input[str]]
+    """URL of a proxy; kept as a secret."""
+    no_proxy: NotRequired[pulumi.Input[str]]
+    """Argo CD: hosts that need no proxy."""
+    template: NotRequired[pulumi.Input[bool]]
+    """Argo CD: the credentials are for every repository whose URL begins with url. Default: false."""
+    project: NotRequired[pulumi.Input[str]]
+    """Argo CD: only this project may use it."""
+    branch: NotRequired[pulumi.Input[str]]
+    """Flux: branch that the source follows. Default: main, unless tag, semver or commit is given."""
+    tag: NotRequired[pulumi.Input[str]]
+    """Flux: tag that the source follows."""
+    semver: NotRequired[pulumi.Input[str]]
+    """Flux: range of versions that the source follows, for example >=1.2.0 <2."""
+    commit: NotRequired[pulumi.Input[str]]
+    """Flux: commit that the source stays at."""
+    interval: NotRequired[pulumi.Input[str]]
+    """Flux: how often the source is looked at. Default: 1m."""
+    ignore: NotRequired[pulumi.Input[str]]
+    """Flux: paths to leave out, as in a .gitignore file."""
+    include: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Flux: other repositories to copy in: name -> folder."""
+    verify: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Flux: accept only what is signed: {mode: HEAD, secret: NAME}, or for OCI {provider: cosign, secret: NAME}."""
     namespace: NotRequired[pulumi.Input[str]]
-    """Namespace of the controller. Default: argocd."""
+    """Namespace of the controller. Default: its usual one, argocd or flux-system."""
 
 
 class Repository(pulumi.ComponentResource):
-    """Access of a controller to a Git repository: a Secret in the controller's namespace.
+    """Access of a controller to a repository: for Argo CD a Secret, for Flux a source with its Secrets.
 
-    A new password replaces the Secret, unless the kubernetes provider has enableSecretMutable.
+    New credentials replace the Secret, unless the kubernetes provider has enableSecretMutable.
     """
 
     url: pulumi.Output[str]
     """URL of the repository."""
-    secret_name: pulumi.Output[str]
-    """Name of the Secret that holds the credentials."""
+    name: pulumi.Output[str]
+    """Name of the connection, for the input repository of an Application."""
+    secret_name: pulumi.Output[Optional[str]]
+    """Name of the Secret that holds the credentials; empty when there are none."""
 
     def __init__(self, name: str, args: RepositoryArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        from pulumi_kubernetes.core.v1 import Secret
-
         require_gitops_provider(opts)
-        values = given(args, RepositoryArgs)
-        if "password" in values:
-            values["password"] = pulumi.Output.secret(values["password"])
+        values = secret_credentials(given(args, RepositoryArgs), RepositorySpec)
+        shape = plain(values, "controller", "type")
         super().__init__("gitops:index:Repository", name, values, opts)
-
-        def content(known: dict[str, Any]) -> dict[str, Any]:
-            return repository_objects(RepositorySpec(name=name, **known))[0]
-
-        secret = pulumi.Output.all(**values).apply(content)
-        # Only stringData holds the password; the rest may be seen in previews and policies.
-        public = pulumi.Output.unsecret(secret)
-        self.secret = Secret(
-            name,
-            metadata=public.apply(_metadata),
-            type=public.apply(lambda s: str(s["type"])),
-            string_data=secret.apply(lambda s: s["stringData"]),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        wired = wire(self, name, RepositorySpec, repository_objects, values, shape)
+        self.resources = wired.resources
         self.url = pulumi.Output.from_input(args["url"])
-        self.secret_name = public.apply(lambda s: str(s["metadata"]["name"]))
-        self.register_outputs({"url": self.url, "secretName": self.secret_name})
-
-
-def _metadata(secret: dict[str, Any]) -> "ObjectMetaArgsDict":
-    metadata = secret["metadata"]
-    return {
-        "name": metadata["name"],
-        "namespace": metadata["namespace"],
-        "labels": metadata["labels"],
-        "annotations": {"pulumi.com/patchFieldManager": "pulumi-gitops"},
-    }
+        self.name = wired.after(name)
+        secret = f"repo-{name}"
+        self.secret_name = pulumi.Output.from_input(secret if wired.has("Secret", secret) else None)
+        self.register_outputs({"url": self.url, "name": self.name, "secretName": self.secret_name})

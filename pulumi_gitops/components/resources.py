@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The provider's custom resources as Python classes: inputs and outputs in snake_case, camelCase on the wire.
+"""The provider's other custom resources as Python classes: inputs and outputs in snake_case, camelCase on the wire.
 
 The schema for other languages is inferred from these classes, documentation strings included.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, Optional, TypedDict, cast
 
 import pulumi
 
-from ..core import __version__
-from ..core.render.boundary import is_remote
+from .custom import GitOpsResource, beside_the_program, versioned
 from .options import camel
 
 if TYPE_CHECKING:
@@ -20,31 +18,6 @@ if TYPE_CHECKING:
 else:
     # The analyzer of Pulumi knows no unions; the provider's schema says what these are.
     Manifests = Sources = Any
-
-
-class ControllerArgs(TypedDict):
-    """Inputs of Controller."""
-
-    controller: NotRequired[pulumi.Input[str]]
-    """Which controller: argocd. Default: argocd."""
-    version: NotRequired[pulumi.Input[str]]
-    """Version without a leading v. Default: the newest that this package pins."""
-    namespace: NotRequired[pulumi.Input[str]]
-    """Namespace to install into. Default: the usual one of the controller."""
-    manifests: NotRequired[pulumi.Input[str]]
-    """URL, file or folder to install instead of the pinned release."""
-    checksum: NotRequired[pulumi.Input[str]]
-    """sha256 of the manifests."""
-    patches: NotRequired[pulumi.Input[Sequence[Any]]]
-    """Changes to the manifests: {target: {kind, name}, patch}."""
-    registry: NotRequired[pulumi.Input[str]]
-    """Registry to pull all images from."""
-    image_pull_secret: NotRequired[pulumi.Input[str]]
-    """Name of the Secret that all pods pull with."""
-    wait: NotRequired[pulumi.Input[bool]]
-    """Wait until everything is ready. Default: true."""
-    wait_timeout: NotRequired[pulumi.Input[int]]
-    """Seconds to wait. Default: 300."""
 
 
 class HelmChart(TypedDict):
@@ -168,7 +141,7 @@ class SyncArgs(TypedDict):
     application: pulumi.Input[str]
     """Name of the application."""
     controller: NotRequired[pulumi.Input[str]]
-    """Which controller: argocd. Default: argocd."""
+    """Which controller: argocd or flux. Default: argocd."""
     revision: NotRequired[pulumi.Input[str]]
     """Commit, branch or tag to wait for. Default: the newest commit of what the application follows."""
     namespace: NotRequired[pulumi.Input[str]]
@@ -195,54 +168,10 @@ class Provider(pulumi.ProviderResource):
         values: dict[str, Any] = {key: value for key, value in args.items() if value is not None}
         if "kubeconfig" in values:
             values["kubeconfig"] = pulumi.Output.secret(values["kubeconfig"])
-        super().__init__("gitops", name, values, _versioned(opts))
+        super().__init__("gitops", name, values, versioned(opts))
 
 
-class _GitOpsResource(pulumi.CustomResource):
-    """A resource of the provider.
-
-    Names are translated here and not by the SDK, which would translate the keys of maps (paths, manifests) as well.
-    """
-
-    def __init__(
-        self, name: str, args: Mapping[str, Any], outputs: Sequence[str], opts: Optional[pulumi.ResourceOptions]
-    ) -> None:
-        given = {camel(key): value for key, value in args.items() if value is not None}
-        unknown_yet = dict.fromkeys(map(camel, outputs))
-        super().__init__(f"gitops:index:{type(self).__name__}", name, {**unknown_yet, **given}, _versioned(opts))
-        for output in outputs:
-            setattr(self, output, pulumi.get(self, camel(output)))
-
-
-def _versioned(opts: Optional[pulumi.ResourceOptions]) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions.merge(pulumi.ResourceOptions(version=__version__), opts)
-
-
-class Controller(_GitOpsResource):
-    """A GitOps controller, installed by the engine as one set with a difference per object.
-
-    Most programs use the component ArgoCD.
-    """
-
-    version: pulumi.Output[str]
-    """Version that is installed."""
-    namespace: pulumi.Output[str]
-    """Namespace of the controller."""
-    revision: pulumi.Output[int]
-    """Revision of the installation; grows with each change."""
-    digest: pulumi.Output[str]
-    """Digest of the set of objects."""
-    inventory: pulumi.Output[Mapping[str, str]]
-    """Objects of the release: group/Kind/namespace/name -> digest of what was applied."""
-    objects: pulumi.Output[Mapping[str, str]]
-    """One line per object, by key."""
-
-    def __init__(self, name: str, args: ControllerArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        outputs = ("version", "namespace", "revision", "digest", "inventory", "objects")
-        super().__init__(name, cast("Mapping[str, Any]", args), outputs, opts)
-
-
-class Release(_GitOpsResource):
+class Release(GitOpsResource):
     """A push-style deployment of a set of objects: planned, applied, awaited, pruned, recorded, rolled back."""
 
     revision: pulumi.Output[int]
@@ -259,10 +188,7 @@ class Release(_GitOpsResource):
     """One line per object that is deployed, by key."""
 
     def __init__(self, name: str, args: ReleaseArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        values: dict[str, Any] = {key: value for key, value in args.items() if value is not None}
-        for option in ("src", "kustomize", "plan_file"):
-            if option in values:
-                values[option] = pulumi.Output.from_input(values[option]).apply(_beside_the_program)
+        values = beside_the_program(args, "src", "kustomize", "plan_file")
         if "helm" in values:
             helm = values["helm"]
             # A plain map is translated as it is: what is secret or unknown in it stays so by itself.
@@ -271,22 +197,11 @@ class Release(_GitOpsResource):
         super().__init__(name, values, outputs, opts)
 
 
-def _beside_the_program(path: Any) -> Any:
-    """Return paths that the provider's process can open: it runs in another folder than an inline program."""
-    if isinstance(path, list | tuple):
-        return [_beside_the_program(one) for one in path]
-    return path if not path or is_remote(str(path)) else str(Path(path).expanduser().absolute())
-
-
 def _chart(helm: Mapping[str, Any]) -> dict[str, Any]:
-    chart = {camel(key): value for key, value in helm.items() if value is not None}
-    for name in ("chart", "valueFiles"):
-        if name in chart:
-            chart[name] = pulumi.Output.from_input(chart[name]).apply(_beside_the_program)
-    return chart
+    return beside_the_program({camel(key): value for key, value in helm.items()}, "chart", "valueFiles")
 
 
-class GitFiles(_GitOpsResource):
+class GitFiles(GitOpsResource):
     """Files in the config repository, one commit per update."""
 
     commit: pulumi.Output[str]
@@ -301,7 +216,7 @@ class GitFiles(_GitOpsResource):
         super().__init__(name, values, ("commit", "changed_paths"), opts)
 
 
-class Sync(_GitOpsResource):
+class Sync(GitOpsResource):
     """Makes a controller sync an application and waits for a revision."""
 
     revision: pulumi.Output[str]

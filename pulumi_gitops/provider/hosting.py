@@ -11,7 +11,23 @@ import grpc
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from ..components import Application, ArgoCD, Controller, GitFiles, Provider, Release, Repository, Sync
+from ..components import (
+    Application,
+    ApplicationSet,
+    ArgoCD,
+    Cluster,
+    Controller,
+    Flux,
+    GitFiles,
+    Notification,
+    Project,
+    Provider,
+    Release,
+    Repository,
+    Sync,
+)
+from ..components.controllers import ArgoCDArgs, FluxArgs, InstallArgs
+from ..components.options import camel
 from ..core import __version__
 from .schema import complete
 from .servicer import Servicer
@@ -19,15 +35,31 @@ from .servicer import Servicer
 # The engine's own limit (400 MiB); gRPC's default of 4 MiB is too small for a large set.
 _MESSAGE_SIZE = 400 * 1024 * 1024
 _OPTIONS = [("grpc.max_receive_message_length", _MESSAGE_SIZE), ("grpc.max_send_message_length", _MESSAGE_SIZE)]
-_CLASSES: list[Any] = [ArgoCD, Repository, Application, Controller, Release, GitFiles, Sync, Provider]
+_COMPONENTS: list[Any] = [
+    ArgoCD,
+    Flux,
+    Repository,
+    Application,
+    Project,
+    ApplicationSet,
+    Cluster,
+    Notification,
+]
+_RESOURCES: list[Any] = [Controller, Release, GitFiles, Sync, Provider]
 
 
 class Components(ComponentProvider):
     """Constructs the components, and knows the whole schema."""
 
     def __init__(self) -> None:
-        super().__init__(_CLASSES, "gitops", version=__version__)
-        self.schema = complete(self.schema or "{}")
+        super().__init__([*_COMPONENTS, *_RESOURCES], "gitops", version=__version__)
+        told = {
+            camel(name): text
+            for kind in (InstallArgs, ArgoCDArgs, FluxArgs)
+            for name in kind.__annotations__
+            if (text := self.analyzer.get_docstring(kind, name))
+        }
+        self.schema = complete(self.schema or "{}", told)
 
 
 async def _serve(engine_address: str) -> None:

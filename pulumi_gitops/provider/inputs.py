@@ -47,6 +47,8 @@ def _in_object(
             yield path + name, "is required"
     for name, value in given.items():
         if name in known:
+            if value is None:
+                continue  # an output without a value
             yield from _mismatches(path + name, value, known[name], types)
         else:
             close = difflib.get_close_matches(name, known, n=1)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi import InputPropertiesError
+from pulumi.errors import InputPropertyErrorDetails
 from pulumi.provider.server import ComponentInitError, ProviderServicer
 from pulumi.runtime.proto import plugin_pb2, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
@@ -89,11 +90,18 @@ class Servicer(ProviderServicer):
     async def _construct(self, request: pb.ConstructRequest, context: Any) -> pb.ConstructResponse:
         """Construct a component; report what is wrong with its inputs as such, where Pulumi prints a traceback."""
         try:
+            given = self._decoded(request.inputs).values
+            wrong = problems(given, self._schemas[request.type], self._types)
+            if wrong:
+                raise InputPropertiesError("", [_wrong(name, reason) for name, reason in wrong])
             answer: pb.ConstructResponse = await super()._construct(request, context)
             return answer
         except ComponentInitError as error:
             raise error.inner from error
         except GitOpsError as error:
+            option = error.details.get("property")
+            if option:
+                raise InputPropertiesError("", [_wrong(camel(str(option)), str(error))]) from error
             raise InputPropertiesError(str(error), []) from error
 
     # --- custom resources --------------------------------------------------------------------------------------------
@@ -284,6 +292,10 @@ class _CancelledError(GitOpsError):
     """The engine asked to stop."""
 
     code = "provider.cancelled"
+
+
+def _wrong(option: str, reason: str) -> InputPropertyErrorDetails:
+    return InputPropertyErrorDetails(property_path=option, reason=reason)
 
 
 def _token(urn: str) -> str:

@@ -3,27 +3,39 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path as File
+from typing import Any, ClassVar, Final
 
+from ...components.options import camel
 from ...core.controllers import ControllerSpec, controller_release, install, uninstall
-from ...core.controllers.install import VERSION_FACT
-from ...core.deploy import read_release
-from ...core.errors import GitOpsError
+from ...core.controllers.install import DIGEST_FACT, VERSION_FACT
+from ...core.deploy import ReleaseSpec, read_release
+from ...core.errors import ChecksumMismatchError, GitOpsError
 from ..values import UNKNOWN, Path, has_unknown
 from . import records
 from .base import Context, PartialFailureError, Values, option
 
+# Input -> option. `name` is the name of the resource, `source` is not for the program to say.
+_OPTIONS: Final = {
+    camel(name): name
+    for name in (field.name for field in dataclasses.fields(ControllerSpec))
+    if name not in ("name", "source")
+} | {"controller": "name"}
+_WAITING: Final = frozenset({"wait", "waitTimeout"})
 # What the manifests are rendered from; ``objects`` tells what it leads to.
-_RENDERING = frozenset({"manifests", "checksum", "patches", "registry", "imagePullSecret"})
+_RENDERING: Final = frozenset(_OPTIONS) - _WAITING - {"controller", "namespace", "version"}
 
 
 class Controller:
     """Installs by the engine: one resource for the whole manifest, with a difference per object."""
 
-    outputs: ClassVar[tuple[str, ...]] = ("version", "revision", "digest", "inventory")
+    outputs: ClassVar[tuple[str, ...]] = ("version", "revision", "digest", "inventory", "manifestsDigest")
     replaces: ClassVar[frozenset[str]] = frozenset({"controller", "namespace"})
     keyed: ClassVar[frozenset[str]] = frozenset({"objects"})
-    ignored: ClassVar[frozenset[str]] = _RENDERING | {"wait", "waitTimeout"}
+    ignored: ClassVar[frozenset[str]] = _RENDERING | _WAITING
     resumable: ClassVar[bool] = True
 
     def secrets(self, inputs: Values) -> frozenset[Path]:
@@ -33,9 +45,9 @@ class Controller:
     def check(self, inputs: Values, context: Context) -> Values:
         """Render the manifests: fill in version, namespace and one line per object, and forget their text."""
         checked = {"controller": "argocd", **inputs}
-        if any(has_unknown(checked.get(name)) for name in (*_RENDERING, "version", "namespace", "controller")):
+        if any(has_unknown(checked.get(name)) for name in _OPTIONS.keys() - _WAITING):
             return {**checked, "objects": UNKNOWN}
-        release, version = controller_release(_spec(checked))
+        release, version = _rendered(_spec(checked))
         objects = records.objects_of(release.objects, release.namespace)
         filled = {**checked, "namespace": release.namespace, "objects": objects}
         return {**filled, "version": version} if version else filled
@@ -54,7 +66,18 @@ class Controller:
 
     def create(self, inputs: Values, context: Context) -> Values:
         """Install, or take over what is installed."""
+        return self._install(inputs, "", context)
+
+    def update(self, inputs: Values, state: Values, context: Context) -> Values:
+        """Upgrade, or repair."""
+        same = inputs.get("version") == state.get("version") and not inputs.get("checksum")
+        return self._install(inputs, state.get("manifestsDigest", "") if same else "", context)
+
+    def _install(self, inputs: Values, expected: str, context: Context) -> Values:
+        """Install; `expected` is the digest of manifests that have to be those of an earlier update."""
         spec = _spec(inputs)
+        if expected:
+            _refuse_other_manifests(spec, expected)
         with context.connect() as cluster:
             try:
                 result = install(cluster, spec, progress=context.progress)
@@ -64,11 +87,9 @@ class Controller:
                     raise
                 failed.outputs["version"] = spec.version or ""
                 raise failed from error
-        return {"version": result.version, **records.outputs(result)}
-
-    def update(self, inputs: Values, state: Values, context: Context) -> Values:
-        """Upgrade, or repair."""
-        return self.create(inputs, context)
+            found = read_release(cluster, spec.name, result.namespace, drift=False)
+        digest = found.facts.get(DIGEST_FACT, "") if found else ""
+        return {"version": result.version, **records.outputs(result), "manifestsDigest": digest}
 
     def read(self, identity: str, inputs: Values, state: Values, context: Context) -> tuple[Values, Values] | None:
         """Compare the cluster with what was installed."""
@@ -79,7 +100,8 @@ class Controller:
             return None
         objects = records.observed(found, inputs.get("objects") or {}, state.get("inventory") or {})
         read = {"controller": name, "namespace": namespace, **inputs, "objects": objects}
-        outputs = {"version": found.facts.get(VERSION_FACT, ""), **records.outputs(found)}
+        facts = {"version": found.facts.get(VERSION_FACT, ""), "manifestsDigest": found.facts.get(DIGEST_FACT, "")}
+        outputs = {**facts, **records.outputs(found)}
         problem = records.problem(found)
         if problem is not None:
             raise PartialFailureError(outputs, problem, read)
@@ -98,16 +120,31 @@ class Controller:
 
 
 def _spec(inputs: Values) -> ControllerSpec:
-    return ControllerSpec(
-        name=inputs["controller"],
-        version=inputs.get("version"),
-        namespace=inputs.get("namespace"),
-        manifests=inputs.get("manifests"),
-        checksum=inputs.get("checksum"),
-        patches=tuple(inputs.get("patches") or ()),
-        registry=inputs.get("registry"),
-        image_pull_secret=inputs.get("imagePullSecret"),
-        wait=option(inputs, "wait", True),
-        wait_timeout=float(option(inputs, "waitTimeout", 300)),
-        source="pulumi",
-    )
+    given: dict[str, Any] = {name: inputs[key] for key, name in _OPTIONS.items() if inputs.get(key) is not None}
+    return ControllerSpec(**given, source="pulumi")
+
+
+def _rendered(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
+    """Render as :func:`controller_release` does; the lock file, which it may write, stays as it is."""
+    if spec.lock_file is None:
+        return controller_release(spec)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = File(folder) / "copy.lock"
+        if File(spec.lock_file).is_file():
+            shutil.copyfile(spec.lock_file, copy)
+        return controller_release(dataclasses.replace(spec, lock_file=str(copy)))
+
+
+def _refuse_other_manifests(spec: ControllerSpec, expected: str) -> None:
+    """Refuse manifests of the version in the state that are not those which were installed.
+
+    The record in the cluster tells the same, but not after the cluster was built anew.
+    """
+    release, version = _rendered(spec)
+    found = release.facts.get(DIGEST_FACT)
+    if found and found != expected:
+        raise ChecksumMismatchError(
+            f"the manifests of {spec.name} {version} have sha256 {found}, but {expected} were installed",
+            hint="Nothing was applied. If the new content is wanted, look at it and give its checksum.",
+            details={"expected": expected, "found": found},
+        )

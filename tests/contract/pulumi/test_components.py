@@ -31,7 +31,7 @@ def test_a_repository_is_a_secret_whose_password_stays_secret(provider: Provider
     assert hidden[0] == "secret"
     assert hidden[1]["password"] == "canary-82-password"
     assert "canary-82-password" not in str(made)
-    assert plain(answer.state) == {"url": URL, "secretName": "repo-shop"}
+    assert plain(answer.state) == {"url": URL, "name": "shop", "secretName": "repo-shop"}
 
 
 def test_an_application_is_followed_by_a_sync_that_its_spec_triggers(provider: Provider):
@@ -109,3 +109,86 @@ def test_the_schema_is_one_that_pulumi_accepts(tmp_path, provider: Provider):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+FLUX_REPOSITORY = {"controller": "flux", "url": URL}
+
+
+def test_names_are_known_in_a_preview_whatever_the_inputs_are(provider: Provider):
+    inputs = {**FLUX_REPOSITORY, "url": UNKNOWN, "password": secret(UNKNOWN), "namespace": UNKNOWN}
+    provider.construct("Repository", inputs, dryRun=True)
+    source = plain(registered(provider, "kubernetes:source.toolkit.fluxcd.io/v1:GitRepository").object)
+    credentials = plain(registered(provider, "kubernetes:core/v1:Secret").object)
+    assert source["metadata"]["name"] == "shop"
+    assert source["metadata"]["namespace"] == source["spec"] == UNKNOWN
+    assert credentials["metadata"]["name"] == "repo-shop"
+
+
+def test_flux_is_one_resource(provider: Provider):
+    provider.construct("Flux", {"components": ["source-controller"], "concurrency": 3, "lockFile": "/x/gitops.lock"})
+    assert plain(registered(provider, "gitops:index:Controller").object) == {
+        "controller": "flux",
+        "components": ["source-controller"],
+        "concurrency": 3,
+        "lockFile": "/x/gitops.lock",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "property_path", "reason"),
+    [
+        ("Repository", {"url": URL, "pasword": "x"}, "pasword", "did you mean password?"),
+        ("Repository", {"url": URL, "password": 5}, "password", "has to be text"),
+        ("Repository", {"url": URL, "branch": "main"}, "branch", "Argo CD has no option branch"),
+        ("Repository", {**FLUX_REPOSITORY, "noProxy": "x"}, "noProxy", "Flux has no option no_proxy"),
+        ("Repository", {**FLUX_REPOSITORY, "type": secret("git")}, "type", "has to be a plain value"),
+        ("Application", {**APPLICATION, "createNamespace": secret(True)}, "create_namespace", "plain value"),
+        ("Notification", {}, "type", "is required"),
+        ("ApplicationSet", {"generators": {}, "template": {}}, "generators", "has to be a list"),
+        ("Cluster", {"metadata": {"vpc": 1}}, 'metadata["vpc"]', "has to be text"),
+    ],
+)
+def test_wrong_inputs_are_reported_at_their_property(provider: Provider, kind, inputs, property_path, reason):
+    with pytest.raises(grpc.RpcError) as caught:
+        provider.construct(kind, inputs)
+    found = property_errors(caught.value)
+    assert list(found) == [property_path]
+    assert reason in found[property_path]
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "message"),
+    [
+        ("Repository", {"url": URL, "controller": "argo"}, "unknown controller 'argo'; known: argocd, flux"),
+        ("Project", {"controller": "flux"}, "Flux has no projects"),
+        ("Notification", {"controller": "argocd", "type": "slack"}, "argocd-notifications-cm"),
+        ("Cluster", {"server": "http://x"}, "'http://x' is not an https:// URL"),
+        (
+            "Application",
+            {"destinationNamespace": "shop", "url": URL, "helm": {"chart": "x", "chrt": 1}},
+            "helm has no option chrt",
+        ),
+        (
+            "Repository",
+            {**FLUX_REPOSITORY, "password": secret(None)},
+            "Repository shop has nothing to put into its Secret: an input is an output without a value",
+        ),
+    ],
+)
+def test_what_the_engine_refuses_is_told_in_its_words(provider: Provider, kind, inputs, message):
+    with pytest.raises(grpc.RpcError) as caught:
+        provider.construct(kind, inputs)
+    assert message in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_names_of_other_languages_are_translated_in_a_chart_but_not_in_its_values(provider: Provider):
+    values = {"valueFiles": 1, "a_b": {"replicas": 3}}
+    chart = {"chart": "shop", "valueFiles": ["x.yaml"], "releaseName": "web", "values": secret(values)}
+    provider.construct(
+        "Application", {"url": "https://charts.example.com", "destinationNamespace": "shop", "helm": chart}
+    )
+    made = plain(registered(provider, "kubernetes:argoproj.io/v1alpha1:Application").object)
+    assert made["spec"][0] == "secret"
+    helm = made["spec"][1]["source"]["helm"]
+    assert helm == {"valueFiles": ["x.yaml"], "releaseName": "web", "valuesObject": values}

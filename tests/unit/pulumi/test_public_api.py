@@ -33,7 +33,8 @@ def test_importing_the_engine_imports_neither_pulumi_nor_git():
 def test_the_schema_names_components_and_resources(schema):
     assert schema["version"] == __version__
     assert {name.rpartition(":")[2] for name in schema["resources"]} == {
-        "Application", "ArgoCD", "Controller", "GitFiles", "Release", "Repository", "Sync",
+        "Application", "ApplicationSet", "ArgoCD", "Cluster", "Controller", "Flux", "GitFiles", "Notification",
+        "Project", "Release", "Repository", "Sync",
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ KINDS = {
     int | None: "integer",
     float: "integer",
     str: "string",
+    str | None: "string",
     Mapping: "object",
     Sequence: "array",
 }
@@ -130,7 +131,7 @@ def test_a_chart_is_translated_and_its_values_are_left_alone():
 def test_what_is_not_known_yet_has_its_default_and_a_plan_may_be_left_out():
     options = release_options({**GIVEN, "waitTimeout": UNKNOWN, "waitFor": [UNKNOWN]}, approval=False)
     assert (options.wait_timeout, options.wait_for) == (300, ())
-    assert (options.plan_file, options.plan_digest, options.approved_by) == ("", "", "ann")
+    assert (options.plan_file, options.plan_digest, options.approved_by) == (None, None, "ann")
 
 
 def test_only_place_pruning_rollback_and_objects_make_a_difference():

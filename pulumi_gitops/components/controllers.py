@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resource ``Controller``, and the components ``ArgoCD`` and ``Flux`` over it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, Optional, TypedDict, cast
+
+import pulumi
+
+from .custom import GitOpsResource, beside_the_program
+from .options import given, require_gitops_provider
+
+
+class InstallArgs(TypedDict):
+    """Inputs that all controllers have."""
+
+    version: NotRequired[pulumi.Input[str]]
+    """Version without a leading v; with manifests it says what they hold. Default: the newest that this package
+    knows."""
+    namespace: NotRequired[pulumi.Input[str]]
+    """Namespace to install into. Default: the usual one, argocd or flux-system."""
+    manifests: NotRequired[pulumi.Input[str]]
+    """URL, file or folder to install instead of the released manifest; paths are relative to the program."""
+    checksum: NotRequired[pulumi.Input[str]]
+    """sha256 of the manifest file, with or without sha256: before it."""
+    mirror: NotRequired[pulumi.Input[str]]
+    """Base URL that takes the place of the one of the official releases."""
+    lock_file: NotRequired[pulumi.Input[str]]
+    """File beside the program that remembers the sha256 of manifests which this package does not know: the first use
+    records it, later ones compare."""
+    patches: NotRequired[pulumi.Input[Sequence[pulumi.Input[Any]]]]
+    """Changes to the manifests, as in a kustomization: {target: {kind, name}, patch}."""
+    registry: NotRequired[pulumi.Input[str]]
+    """Registry to pull all images from: host, optionally with port and path."""
+    image_pull_secret: NotRequired[pulumi.Input[str]]
+    """Name of the Secret that all pods pull with."""
+    wait: NotRequired[pulumi.Input[bool]]
+    """Wait until everything is ready. Default: true."""
+    wait_timeout: NotRequired[pulumi.Input[int]]
+    """Seconds to wait. Default: 300."""
+
+
+class ArgoCDArgs(InstallArgs):
+    """Inputs of ArgoCD."""
+
+    profile: NotRequired[pulumi.Input[str]]
+    """Argo CD: standard, ha, core, namespaced or ha-namespaced. Default: standard."""
+    config: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Mapping[str, pulumi.Input[str]]]]]]
+    """Argo CD: ConfigMap -> key -> value, for example argocd-cm and argocd-rbac-cm."""
+    known_hosts: NotRequired[pulumi.Input[str]]
+    """Argo CD: SSH host keys to accept beside the usual ones, as in a known_hosts file."""
+    tls_certificates: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Argo CD: host -> certificates to trust, PEM."""
+    gpg_keys: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Argo CD: key id -> public key that commits may be signed with."""
+
+
+class FluxArgs(InstallArgs):
+    """Inputs of Flux."""
+
+    components: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """Flux: controllers to install, for example source-controller; all of the manifests when empty."""
+    network_policies: NotRequired[pulumi.Input[bool]]
+    """Flux: keep the NetworkPolicies of the manifests. Default: true."""
+    multitenant: NotRequired[pulumi.Input[bool]]
+    """Flux: lock tenants into their namespaces. Default: false."""
+    log_level: NotRequired[pulumi.Input[str]]
+    """Flux: debug, info or error."""
+    concurrency: NotRequired[pulumi.Input[int]]
+    """Flux: how many objects each controller works on at a time."""
+
+
+class ControllerArgs(ArgoCDArgs, FluxArgs):
+    """Inputs of Controller."""
+
+    controller: NotRequired[pulumi.Input[str]]
+    """Which controller: argocd or flux. Default: argocd."""
+
+
+class Controller(GitOpsResource):
+    """A GitOps controller, installed by the engine as one set with a difference per object.
+
+    Most programs use the components ArgoCD and Flux.
+    """
+
+    version: pulumi.Output[str]
+    """Version that is installed."""
+    namespace: pulumi.Output[str]
+    """Namespace of the controller."""
+    revision: pulumi.Output[int]
+    """Revision of the installation; grows with each change."""
+    digest: pulumi.Output[str]
+    """Digest of the set of objects."""
+    inventory: pulumi.Output[Mapping[str, str]]
+    """Objects of the release: group/Kind/namespace/name -> digest of what was applied."""
+    manifests_digest: pulumi.Output[str]
+    """sha256 of the manifests where neither this package nor a checksum tells it; empty otherwise. The next update of
+    the same version compares."""
+    objects: pulumi.Output[Mapping[str, str]]
+    """One line per object, by key."""
+
+    def __init__(self, name: str, args: ControllerArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        values = beside_the_program(args, "manifests", "lock_file")
+        outputs = ("version", "namespace", "revision", "digest", "inventory", "manifests_digest", "objects")
+        super().__init__(name, values, outputs, opts)
+
+
+class ArgoCD(pulumi.ComponentResource):
+    """Argo CD, installed from its pinned release manifest by the engine."""
+
+    version: pulumi.Output[str]
+    """Version that is installed."""
+    namespace: pulumi.Output[str]
+    """Namespace of Argo CD."""
+    digest: pulumi.Output[str]
+    """Digest of the installed set of objects."""
+    revision: pulumi.Output[int]
+    """Revision of the installation; grows with each change."""
+
+    def __init__(self, name: str, args: ArgoCDArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        require_gitops_provider(opts)
+        values = given(args, ArgoCDArgs)
+        super().__init__("gitops:index:ArgoCD", name, values, opts)
+        self.controller = _controller(self, name, values, "argocd")
+        self.version, self.namespace = self.controller.version, self.controller.namespace
+        self.digest, self.revision = self.controller.digest, self.controller.revision
+        self.register_outputs(_outputs(self.controller))
+
+
+class Flux(pulumi.ComponentResource):
+    """Flux, installed from its release manifest by the engine.
+
+    The digests of Flux's manifests are not part of this package: give a lock_file, or a checksum.
+    """
+
+    version: pulumi.Output[str]
+    """Version that is installed."""
+    namespace: pulumi.Output[str]
+    """Namespace of Flux."""
+    digest: pulumi.Output[str]
+    """Digest of the installed set of objects."""
+    revision: pulumi.Output[int]
+    """Revision of the installation; grows with each change."""
+
+    def __init__(self, name: str, args: FluxArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        require_gitops_provider(opts)
+        values = given(args, FluxArgs)
+        super().__init__("gitops:index:Flux", name, values, opts)
+        self.controller = _controller(self, name, values, "flux")
+        self.version, self.namespace = self.controller.version, self.controller.namespace
+        self.digest, self.revision = self.controller.digest, self.controller.revision
+        self.register_outputs(_outputs(self.controller))
+
+
+def _controller(parent: pulumi.ComponentResource, name: str, values: Mapping[str, Any], which: str) -> Controller:
+    installed = cast("ControllerArgs", {**values, "controller": which})
+    return Controller(name, installed, pulumi.ResourceOptions(parent=parent))
+
+
+def _outputs(controller: Controller) -> dict[str, pulumi.Output[Any]]:
+    return {
+        "version": controller.version,
+        "namespace": controller.namespace,
+        "digest": controller.digest,
+        "revision": controller.revision,
+    }

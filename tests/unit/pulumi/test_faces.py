@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Controllers and what they are wired with have the options of the engine in Pulumi, as they have them in Ansible."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pulumi_gitops import components
+from pulumi_gitops.components.options import camel, credentials_of
+from pulumi_gitops.core import controllers
+from pulumi_gitops.core.controllers.specs import _ARGOCD_ONLY, _FLUX_ONLY
+from pulumi_gitops.provider.hosting import Components
+from pulumi_gitops.provider.resources import RESOURCES
+from pulumi_gitops.provider.resources.controller import _spec
+
+MODULES = Path(__file__).parents[3] / "ansible_collections/iac/gitops/plugins/modules"
+# Resource -> specification of the engine, module of the collection.
+FACES = {
+    "Controller": (controllers.ControllerSpec, "controller"),
+    "ArgoCD": (controllers.ControllerSpec, "controller"),
+    "Flux": (controllers.ControllerSpec, "controller"),
+    "Repository": (controllers.RepositorySpec, "repository"),
+    "Application": (controllers.ApplicationSpec, "application"),
+    "Project": (controllers.ProjectSpec, "project"),
+    "ApplicationSet": (controllers.ApplicationSetSpec, "application_set"),
+    "Cluster": (controllers.ClusterSpec, "cluster"),
+    "Notification": (controllers.NotificationSpec, "notification"),
+    "Sync": (controllers.SyncSpec, "sync"),
+}
+# What a face has beside the options of the specification, and what it does not have of them.
+ADDED = {"Controller": {"controller"}, "Sync": {"application", "triggers"}}
+LEFT_OUT = {"ArgoCD": set(_FLUX_ONLY), "Flux": set(_ARGOCD_ONLY)}
+# `name` is the name of the resource; `source` is for the face to say.
+NEVER = {"name", "source"}
+# What stands for None is told in words; the engine finds it out later.
+TOLD = {
+    "version", "namespace", "branch", "retry_interval", "revision",
+}  # fmt: skip
+KINDS = {str: "string", bool: "boolean", int: "integer", float: "integer", Mapping: "object", Sequence: "array"}
+# In the documentation of a module they come from fragments.
+FRAGMENTS = {"controller", "namespace", "wait", "wait_timeout"}
+# Names of Ansible that the connection to the cluster has taken.
+PREFIXES = {"repository": "repository_", "cluster": "cluster_"}
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict:
+    return json.loads(Components().schema)
+
+
+def fields(kind: str) -> dict[str, dataclasses.Field]:
+    hidden = NEVER | LEFT_OUT.get(kind, set())
+    return {field.name: field for field in dataclasses.fields(FACES[kind][0]) if field.name not in hidden}
+
+
+def inputs(schema: dict, kind: str) -> dict[str, dict]:
+    return schema["resources"][f"gitops:index:{kind}"]["inputProperties"]
+
+
+OPTIONS = [(kind, name) for kind in FACES for name in fields(kind)]
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_a_resource_has_exactly_the_options_of_the_engine(schema, kind):
+    expected = {camel(name) for name in fields(kind)} | ADDED.get(kind, set())
+    assert set(inputs(schema, kind)) == expected
+    python = getattr(components, f"{kind}Args").__annotations__
+    assert {camel(name) for name in python} == expected
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_what_the_engine_requires_is_required(schema, kind):
+    required = {name for name, field in fields(kind).items() if default_of(field) is dataclasses.MISSING}
+    told = set(schema["resources"][f"gitops:index:{kind}"].get("requiredInputs", []))
+    assert told == {camel(name) for name in required} | ({"application"} if kind == "Sync" else set())
+
+
+@pytest.mark.parametrize(("kind", "name"), OPTIONS)
+def test_an_option_has_the_type_and_the_documented_default_of_the_engine(schema, kind, name):
+    field, found = fields(kind)[name], inputs(schema, kind)[camel(name)]
+    hint = typing.get_type_hints(FACES[kind][0])[name]
+    first = typing.get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+    assert found["type"] == KINDS[typing.get_origin(first) or first]
+    told = re.findall(r"Default:\s(.*?)\.(?:\s|$)", found["description"])
+    default = default_of(field)
+    if default is dataclasses.MISSING or (default in (None, "", (), {}) and name not in TOLD):
+        assert told == []
+    elif default in (None, ""):
+        assert len(told) == 1
+    else:
+        shown = list(default) if isinstance(default, tuple) else int(default) if type(default) is float else default
+        assert told == [json.dumps(shown).strip('"')]
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_credentials_and_nothing_else_are_secret(schema, kind):
+    marked = {name for name, found in inputs(schema, kind).items() if found.get("secret")}
+    assert marked == {camel(name) for name in credentials_of(FACES[kind][0])}
+
+
+def test_only_what_decides_over_resources_has_to_be_plain(schema):
+    marked = {f"{kind}.{name}" for kind in FACES for name, found in inputs(schema, kind).items() if found.get("plain")}
+    which = {f"{kind}.controller" for kind in ("Repository", "Application", "Project", "ApplicationSet", "Cluster")}
+    assert marked == {
+        *which, "Notification.controller", "Notification.receiver", "Repository.type", "Application.autoSync",
+        "Application.createNamespace", "Application.wait",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_both_faces_have_the_same_options_and_defaults(schema, kind):
+    module = FACES[kind][1]
+    source = (MODULES / f"{module}.py").read_text()
+    [text] = re.findall(r'DOCUMENTATION = r"""\n(.*?)"""', source, re.DOTALL)
+    documented = {
+        name.removeprefix(PREFIXES.get(module, "")): option for name, option in yaml.safe_load(text)["options"].items()
+    }
+    for name in ("name", "state", "remote_src"):
+        documented.pop(name, None)
+    expected = {name for name in fields(kind) if name not in FRAGMENTS} | LEFT_OUT.get(kind, set())
+    assert set(documented) - FRAGMENTS == expected
+    for name, field in fields(kind).items():
+        if name in documented:
+            default = default_of(field)
+            plain = None if default in (None, "", dataclasses.MISSING) else default
+            assert documented[name].get("default") == (list(plain) if isinstance(plain, tuple) else plain), name
+
+
+def default_of(field: dataclasses.Field):
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+# --- the resource Controller -----------------------------------------------------------------------------------------
+
+CONTROLLER = RESOURCES["gitops:index:Controller"]
+# One value for each option that differs from its default, as a program gives it.
+ARGOCD = {
+    "version": "1.2.3", "namespace": "gitops", "manifests": "install.yaml", "checksum": "a" * 64,
+    "patches": [{"target": {"kind": "Deployment"}, "patch": {}}], "registry": "registry.example.com",
+    "imagePullSecret": "pull", "wait": False, "waitTimeout": 5, "lockFile": "gitops.lock", "profile": "ha",
+    "config": {"argocd-cm": {"url": "https://argocd.example.com"}}, "knownHosts": "git.example.com ssh-x",
+    "tlsCertificates": {"git.example.com": "PEM"}, "gpgKeys": {"4A": "KEY"},
+}  # fmt: skip
+FLUX = {
+    "controller": "flux", "mirror": "https://mirror.example.com", "components": ["source-controller"],
+    "networkPolicies": False, "multitenant": True, "logLevel": "debug", "concurrency": 3,
+}  # fmt: skip
+
+
+def test_every_option_reaches_the_engine():
+    assert {*ARGOCD, *FLUX} == {camel(name) for name in fields("Controller")} | {"controller"}
+    for given in ({**ARGOCD, "controller": "argocd"}, FLUX):
+        spec = _spec(given)
+        for key, value in given.items():
+            name = "name" if key == "controller" else next(n for n in fields("Controller") if camel(n) == key)
+            assert getattr(spec, name) == value
+    assert _spec({"controller": "flux"}) == controllers.ControllerSpec(name="flux", source="pulumi")
+
+
+def test_only_place_version_and_objects_make_a_difference():
+    compared = {*ARGOCD, *FLUX, "controller"} - CONTROLLER.ignored
+    assert compared == {"controller", "namespace", "version"}
+    assert CONTROLLER.replaces == {"controller", "namespace"}
