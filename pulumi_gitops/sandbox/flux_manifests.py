@@ -56,7 +56,7 @@ def flux_manifest(*, progress: BuildProgress | None = None) -> Path:
         progress: Display, should kustomize have to be built for it; on standard error when None.
 
     Raises:
-        SandboxError: The modules can not be downloaded, or are not those that the release names.
+        SandboxError: The modules can not be downloaded, or are not those that the release names, or kustomize fails.
     """
     return _composed(progress) / _MANIFEST
 
@@ -134,9 +134,11 @@ def _compose(modules: Mapping[str, tuple[Path, str]], kustomize: Path, target: P
     versions = {name: modules[module][1] for name, module in _CONTROLLERS.items()}
     for path in work.glob("manifests/bases/*/kustomization.yaml"):
         path.write_text(_RELEASED.sub(lambda found: _local(found, versions), path.read_text("utf-8")), "utf-8")
-    built = run(
-        (str(kustomize), "build", str(work / "manifests" / "install")), timeout=_BUILD_SECONDS, env=allowed_env()
-    )
+    try:
+        argv = (str(kustomize), "build", str(work / "manifests" / "install"))
+        built = run(argv, timeout=_BUILD_SECONDS, env=allowed_env())
+    except ProcessError as e:
+        raise SandboxError(f"the manifest of Flux can not be composed: {e.message}", hint=e.hint) from e
     (target / _MANIFEST).write_text(_HEAD + built.stdout, "utf-8")
     shutil.rmtree(work)
 

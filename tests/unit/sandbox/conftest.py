@@ -24,6 +24,9 @@ with (folder / "calls").open("a") as file:
     file.write(json.dumps({{"arguments": arguments, "env": dict(os.environ), "pid": os.getpid()}}) + "\\n")
 if arguments[0] == "list":
     sys.exit(print(folder / "module"))
+if arguments[:2] == ["mod", "download"]:
+    print("go: no modules today", file=sys.stderr)
+    sys.exit(print((folder / "modules").read_text()))
 output = Path(arguments[arguments.index("-o") + 1])
 
 def wait_for(name):

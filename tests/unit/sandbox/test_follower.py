@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which installation of a controller is served, told from the events of its workloads."""
+"""Which installation of a controller is served, told from the events of its workloads, and by which processes."""
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 
 from pulumi_gitops.core.cluster import DELETED, Event
 from pulumi_gitops.core.errors import ClusterUnreachableError, NotFoundError, UnknownKindError
+from pulumi_gitops.sandbox import hosting
 from pulumi_gitops.sandbox.argocd_host import ARGOCD, unfinished
 from pulumi_gitops.sandbox.flux_host import FLUX
-from pulumi_gitops.sandbox.follower import Installations
+from pulumi_gitops.sandbox.follower import Host, Installations
+from pulumi_gitops.sandbox.hosting import Hosted
+from pulumi_gitops.sandbox.processes import Command, kill
 
 CONTROLLER = "argocd-application-controller"
 
@@ -116,3 +121,87 @@ class Applications:
 )
 def test_work_is_left_while_an_application_has_a_finalizer(answer, expected):
     assert unfinished(Applications(answer), "argocd") is expected
+
+
+def sleepers(place):
+    """A process per workload, which sleeps; its settings are its last argument."""
+    FAKE.home(place.folder).mkdir(exist_ok=True)
+    sleep = (sys.executable, "-c", "import time; time.sleep(600)")
+    return {name: Command(name, (*sleep, str(settings)), {}) for name, settings in place.workloads.items()}
+
+
+FAKE = Hosted(
+    name="fake",
+    title="Fake",
+    binaries=(),
+    ports=("first", "second"),
+    kinds=("Deployment",),
+    selector="app=fake",
+    workloads=("a", "b"),
+    settings=lambda _: None,
+    commands=sleepers,
+    unfinished=lambda _cluster, _namespace: False,
+)
+
+
+@pytest.fixture
+def host(tmp_path):
+    (tmp_path / "logs").mkdir()
+    host = Host(tmp_path, FAKE)
+    yield host
+    host.serve("", {})
+
+
+def test_a_process_runs_for_every_workload_that_is_there(host, tmp_path):
+    host.serve("apps", {"a": 1})
+    first = hosting.processes(tmp_path)
+    assert [(name, process.alive) for name, process in first.items()] == [("a", True)]
+    host.serve("apps", {"a": 1, "b": 1})
+    assert hosting.processes(tmp_path)["a"] == first["a"]
+    host.serve("apps", {"b": 1})
+    assert set(hosting.processes(tmp_path)) == {"b"}
+    assert not first["a"].alive
+
+
+def test_only_the_process_whose_settings_change_is_started_anew_and_ports_stay(host, tmp_path):
+    host.serve("apps", {"a": 1, "b": 1})
+    before, ports = hosting.processes(tmp_path), hosting.ports(tmp_path)
+    host.serve("apps", {"a": 2, "b": 1})
+    after = hosting.processes(tmp_path)
+    assert after["b"] == before["b"]
+    assert (before["a"].alive, after["a"].alive) == (False, True)
+    assert hosting.ports(tmp_path) == ports
+    assert set(ports) == {"first", "second"}
+
+
+def test_another_namespace_gets_new_processes_and_none_gets_none(host, tmp_path):
+    host.serve("apps", {"a": 1})
+    before = hosting.processes(tmp_path)["a"]
+    host.serve("other", {"a": 1})
+    after = hosting.processes(tmp_path)["a"]
+    assert (before.alive, after.alive, host.namespace) == (False, True, "other")
+    host.serve("", {})
+    assert (after.alive, hosting.processes(tmp_path), FAKE.home(tmp_path).exists()) == (False, {}, False)
+
+
+def test_one_that_dies_is_started_again_at_once_the_first_time(host, tmp_path, capsys):
+    host.serve("apps", {"a": 1, "b": 1})
+    before = hosting.processes(tmp_path)
+    kill([before["a"]])
+    host.check()
+    after = hosting.processes(tmp_path)
+    assert after["b"] == before["b"]
+    assert after["a"].alive
+    assert "a has died and is started again" in capsys.readouterr().out
+
+
+def test_one_that_dies_for_a_taken_port_gets_another_with_all_others(host, tmp_path):
+    host.serve("apps", {"a": 1, "b": 1})
+    before, ports = hosting.processes(tmp_path), hosting.ports(tmp_path)
+    kill([before["a"]])
+    (tmp_path / "logs" / "a.log").write_text("listen tcp 127.0.0.1:1: bind: address already in use\n")
+    host.check()
+    after = hosting.processes(tmp_path)
+    assert all(process.alive for process in after.values())
+    assert not before["b"].alive
+    assert hosting.ports(tmp_path) != ports
