@@ -18,7 +18,15 @@ from .sets import CHANGED, SET_LABEL, STATE, KubeObject, ObjectSet, kinds
 _GONE_SECONDS = 300.0
 
 
-def play(tool: Contender, objects: ObjectSet, place: Place, proxy: ApiProxy, cluster: Cluster) -> Iterator[Sample]:
+def play(
+    tool: Contender,
+    objects: ObjectSet,
+    place: Place,
+    proxy: ApiProxy,
+    cluster: Cluster,
+    *,
+    patience: float = float("inf"),
+) -> Iterator[Sample]:
     """Let a tool do everything once, in a namespace of its own that is empty afterwards.
 
     Args:
@@ -27,14 +35,16 @@ def play(tool: Contender, objects: ObjectSet, place: Place, proxy: ApiProxy, clu
         place: Where; the namespace is made here.
         proxy: What the place's kubeconfig leads to; its delay is the added round-trip time.
         cluster: A connection of our own, past the proxy.
+        patience: When the first apply takes longer than so many seconds, only the no-op is measured besides.
 
     Yields:
         A sample for each row that the tool can do, up to the first that fails.
     """
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.namespace}})
     tool.prepare(place)
+    rows = list(ROWS)
     try:
-        for row in ROWS:
+        for row in rows:
             if row == PRUNE and not objects.prunes:
                 continue
             try:
@@ -49,6 +59,8 @@ def play(tool: Contender, objects: ObjectSet, place: Place, proxy: ApiProxy, clu
                 yield Sample(row, error=str(error))
                 return
             yield sample
+            if row == FIRST and sample.wall > patience:
+                del rows[rows.index(NO_OP) + 1 :]
     finally:
         _clean(cluster, objects.first, place.namespace)
 
