@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -84,6 +86,17 @@ def run(args: argparse.Namespace) -> int:
     return actions[args.action](args)
 
 
+def own_command() -> str:
+    """Return how a shell in this folder calls this command: by its name only where PATH leads to it."""
+    installed = Path(sys.executable).with_name("pulumi-gitops")
+    if not installed.exists():
+        return f"{shlex.quote(sys.executable)} -m pulumi_gitops"
+    found = shutil.which(installed.name)
+    if found is not None and Path(found).samefile(installed):
+        return installed.name
+    return shlex.quote(os.path.relpath(installed) if installed.is_relative_to(Path.cwd()) else str(installed))
+
+
 def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
     _name(parser)
@@ -111,8 +124,8 @@ def _up(args: argparse.Namespace) -> int:
     print(f"  API server  {sandbox.server}")
     print(f"  kubeconfig  {sandbox.kubeconfig}")
     print(f"  Git         {sandbox.git_url}")
-    print(f'  use it:     eval "$(pulumi-gitops sandbox env --name {sandbox.name})"')
-    print(f"  end it:     pulumi-gitops sandbox down --name {sandbox.name}")
+    print(f'  use it:     eval "$({own_command()} sandbox env --name {sandbox.name})"')
+    print(f"  end it:     {own_command()} sandbox down --name {sandbox.name}")
     return 0
 
 

@@ -77,7 +77,7 @@ def spawn(command: Command, *, folder: Path, log: Path) -> ProcessId:
         pid = os.posix_spawn(
             command.argv[0],
             list(command.argv),
-            allowed_env(_direct() | dict(command.env) | {MARK: str(folder)}),
+            allowed_env(direct() | dict(command.env) | {MARK: str(folder)}),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, output, 1),
@@ -190,8 +190,8 @@ def _stat(pid: int) -> tuple[str, int]:
     return fields[0].decode(), int(fields[19])
 
 
-def _direct() -> dict[str, str]:
-    """Variables that keep a proxy out of what stays on this machine (Go knows by itself, git does not)."""
+def direct() -> dict[str, str]:
+    """Return variables that keep a proxy out of what stays on this machine (Go knows by itself, git does not)."""
     users = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     value = ",".join(filter(None, (users, "127.0.0.1", "localhost")))
     return {"NO_PROXY": value, "no_proxy": value}

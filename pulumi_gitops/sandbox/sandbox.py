@@ -18,7 +18,7 @@ from .argocd_host import ARGOCD
 from .builder import bin_dir, find_or_build, seed_manifests, tool_path
 from .flux_host import FLUX, RECEIVERS
 from .flux_manifests import flux_manifest
-from .processes import ProcessId, kill, kill_all, marked, memory_bytes, spawn
+from .processes import ProcessId, direct, kill, kill_all, marked, memory_bytes, spawn
 from .progress import BuildProgress
 from .state import State
 
@@ -90,8 +90,7 @@ class Sandbox:
         try:
             startup.run(record, binaries)
             if detach:
-                record.owner = None
-                record.save()
+                sandbox.detach()
         except BaseException:
             sandbox.stop()
             raise
@@ -197,13 +196,17 @@ class Sandbox:
         return f"{self.git_url}/{name}.git"
 
     def env(self) -> dict[str, str]:
-        """Return the variables that lead other programs here: KUBECONFIG, GIT_URL, PATH (with the tools first)."""
+        """Return the variables that lead other programs here: KUBECONFIG, GIT_URL, PATH (with the tools first).
+
+        And NO_PROXY, since a proxy does not lead to this machine.
+        """
         tools = str(bin_dir(self._binaries()))
         rest = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != tools]
         return {
             "KUBECONFIG": str(self.kubeconfig),
             "GIT_URL": self.git_url,
             "PATH": os.pathsep.join((tools, *rest)),
+            **direct(),
         }
 
     def tool(self, name: str) -> Path:
@@ -259,6 +262,11 @@ class Sandbox:
     def memory_bytes(self) -> int:
         """Return the memory that all its processes take together (shared pages counted once)."""
         return memory_bytes(marked(self.folder))
+
+    def detach(self) -> None:
+        """Let it go on after this process has ended, until :meth:`stop`."""
+        self._state.owner = None
+        self._state.save()
 
     def stop(self) -> None:
         """End all processes and remove the folder. A sandbox that has been stopped is fine.

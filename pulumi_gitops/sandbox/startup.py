@@ -139,7 +139,7 @@ def _is_ready(conditions: list[dict[str, str]]) -> bool:
 
 
 def _cluster(state: State) -> Cluster:
-    return connect(ConnectionOptions(kubeconfig=str(control_plane.kubeconfig(state.folder))))
+    return connect(ConnectionOptions(kubeconfig=str(control_plane.kubeconfig(state.folder)), no_proxy="*"))
 
 
 def free_ports(names: Sequence[str]) -> dict[str, int]:

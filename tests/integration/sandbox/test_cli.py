@@ -22,7 +22,10 @@ COMMAND = (sys.executable, "-m", "pulumi_gitops", "sandbox")
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    """The user's: behind a proxy, which does not lead to this machine (there is none)."""
+    given = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:1")
+    return {**given, **proxies, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def call(*arguments, stdin="", code=0):

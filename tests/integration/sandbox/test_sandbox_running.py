@@ -130,7 +130,7 @@ def test_it_listens_on_loopback_only(running):
 
 def test_its_variables_lead_other_programs_to_it(running):
     env = running.env()
-    assert set(env) == {"KUBECONFIG", "GIT_URL", "PATH"}
+    assert set(env) == {"KUBECONFIG", "GIT_URL", "PATH", "NO_PROXY", "no_proxy"}
     assert (env["KUBECONFIG"], env["GIT_URL"]) == (str(running.kubeconfig), running.git_url)
     assert Path(env["PATH"].split(":")[0], "kubectl").exists()
 

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from pulumi_gitops.cli import main
-from pulumi_gitops.sandbox import state
+from pulumi_gitops.sandbox import cli, state
 from pulumi_gitops.sandbox.processes import Command, ProcessId, kill, spawn
 from pulumi_gitops.sandbox.state import State
 
@@ -253,3 +253,38 @@ def test_repo_create_wants_a_whole_login(call, made):
     assert code == 1
     assert "both a user name and a password" in complaint
     assert list((folder / "git").iterdir()) == []
+
+
+# --- what to type ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """The command beside a made-up Python, in a folder that no search path knows."""
+    folder = tmp_path / "a clone" / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    command = folder / "pulumi-gitops"
+    command.touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(tmp_path)
+    return command
+
+
+def test_hints_name_the_command_as_a_shell_finds_it(installed, monkeypatch, tmp_path):
+    assert cli.own_command() == "'a clone/.venv/bin/pulumi-gitops'"
+    monkeypatch.chdir(installed.parents[1])
+    assert cli.own_command() == "bin/pulumi-gitops"
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert cli.own_command() == f"'{installed}'"
+    monkeypatch.setenv("PATH", str(installed.parent))
+    assert cli.own_command() == "pulumi-gitops"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "pulumi-gitops").touch(mode=0o755)  # another one
+    assert cli.own_command().endswith("/.venv/bin/pulumi-gitops'")
+
+
+def test_without_an_installed_command_hints_call_python(installed):
+    installed.unlink()
+    assert cli.own_command() == f"'{sys.executable}' -m pulumi_gitops"
