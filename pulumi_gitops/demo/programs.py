@@ -3,62 +3,85 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ProcessError, SandboxError
+from ..core.process import run
 from ..core.redact import redact
 
 Say = Callable[[str], None]
-_TAIL = 25
+_GRACE_SECONDS = 20.0
+_UNATTENDED = ("--yes", "--skip-preview", "--non-interactive", "--color", "never")
+# What users export for their own projects: it would lead the faces to other clusters, stacks and settings.
+_NOT_FOR_US = ("ANSIBLE_", "K8S_AUTH_", "PULUMI_")
 # Where a clone keeps the stand-in for pulumi-resource-kubernetes; an installed wheel has none.
 _STAND_IN = Path(__file__).resolve().parents[2] / "tests" / "standins" / "pulumi_resource_kubernetes"
 
 
 def stream(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, say: Say, stdin: str = "") -> None:
-    """Run a program and pass its output on line by line.
+    """Run a program and pass its output on line by line. After Ctrl-C it gets some time to end its own work.
 
     Raises:
-        ProcessError: It failed; with the last lines of its output.
+        ProcessError: It can not be started, or it failed; what it said has been passed on.
     """
-    with subprocess.Popen(
-        list(argv),
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
+    name = Path(argv[0]).name
+    try:
+        # In a session of its own: it gets one interrupt, from us. The second one, which a terminal would add, makes
+        # the Pulumi CLI end at once and leave the programs behind that it has started.
+        process = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as e:
+        raise ProcessError(f"{name} can not be started: {e.strerror or e}") from e
+    with process:
         try:
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(stdin)
-            process.stdin.close()
-            tail: list[str] = []
+            with contextlib.suppress(BrokenPipeError):  # it has ended before it read anything; its exit code tells why
+                process.stdin.write(stdin)
+                process.stdin.close()
             for line in process.stdout:
-                clean = redact(line.rstrip())
-                tail = [*tail[-_TAIL:], clean]
-                if clean.strip():
-                    say(clean)
-        except KeyboardInterrupt:
-            # The terminal has sent the signal to it as well; give it the time to end its own work.
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=20)
+                if line.strip():
+                    say(redact(line.rstrip()))
+            process.wait()
+        except BaseException:
+            _interrupt(process, name, say)
             raise
     if process.returncode != 0:
-        name = Path(argv[0]).name
-        raise ProcessError(f"{name} failed with exit code {process.returncode}", hint="Its last lines are above.")
+        raise ProcessError(f"{name} failed with exit code {process.returncode}", hint="What it said is above.")
+
+
+def _interrupt(process: subprocess.Popen[str], name: str, say: Say) -> None:
+    """Interrupt a program, which ends what it has started; kill what of its group has not ended after a while."""
+    process.stdin = None
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.send_signal(signal.SIGINT)
+            say(f"interrupted; waiting for {name} to end ...")
+            # Nobody wants to see its tracebacks, but they have to be read: a full pipe would keep it from ending.
+            process.communicate(timeout=_GRACE_SECONDS)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,47 +113,49 @@ class Tools:
 
     def pulumi_destroy(self, *, say: Say) -> None:
         """Run ``pulumi destroy``, if there was an update."""
-        program, env = self.folder / "program", self._pulumi_env()
-        pulumi = shutil.which("pulumi", path=env["PATH"])
-        if program.exists() and pulumi is not None:
-            argv = [pulumi, "destroy", "--yes", "--skip-preview", "--non-interactive", "--color", "never"]
-            stream(argv, env=env, cwd=program, say=say)
+        if self.program.exists():
+            self._pulumi("destroy", *_UNATTENDED, say=say)
 
     def pulumi_up(self, config: Mapping[str, str], secrets: Mapping[str, str], *, say: Say) -> dict[str, Any]:
         """Run ``pulumi up`` on the demo's program and return the stack's outputs."""
-        program = self.folder / "program"
-        if not program.exists():
-            shutil.copytree(Path(__file__).parent / "program", program)
-        env = self._pulumi_env()
-        pulumi = shutil.which("pulumi", path=env["PATH"])
-        if pulumi is None:
-            raise SandboxError("the Pulumi CLI is not on PATH", hint="Run: pulumi-gitops sandbox build pulumi")
-        run = partial(stream, env=env, cwd=program)
-        run([pulumi, "stack", "select", "--create", "demo"], say=lambda _: None)
+        if not self.program.exists():
+            shutil.copytree(Path(__file__).parent / "program", self.program)
+            self._pulumi("stack", "select", "--create", "demo", say=lambda _: None)
+            for package in ("gitops", "kubernetes") if self.context else ():
+                self._pulumi("config", "set", f"{package}:context", self.context, say=say)
         for key, value in config.items():
-            run([pulumi, "config", "set", key, value], say=say)
+            self._pulumi("config", "set", key, value, say=say)
         for key, value in secrets.items():
             # By standard input: argv can be read by everybody on the machine.
-            run([pulumi, "config", "set", "--secret", key], say=say, stdin=value)
-        run([pulumi, "up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"], say=say)
-        answer = subprocess.run(
-            [pulumi, "stack", "output", "--json"], env=env, cwd=program, capture_output=True, text=True, check=True
-        )
-        outputs: dict[str, Any] = json.loads(answer.stdout)
+            self._pulumi("config", "set", "--secret", key, say=say, stdin=value)
+        self._pulumi("up", *_UNATTENDED, say=say)
+        shown = run([self._cli(), "stack", "output", "--json"], timeout=60, env=self._pulumi_env(), cwd=self.program)
+        outputs: dict[str, Any] = json.loads(shown.stdout)
         return outputs
 
+    @property
+    def program(self) -> Path:
+        """Folder of the Pulumi program; it is made by the first update."""
+        return self.folder / "program"
+
+    def _pulumi(self, *arguments: str, say: Say, stdin: str = "") -> None:
+        stream([self._cli(), *arguments], env=self._pulumi_env(), cwd=self.program, say=say, stdin=stdin)
+
+    def _cli(self) -> str:
+        pulumi = shutil.which("pulumi", path=self.env["PATH"])
+        if pulumi is None:
+            raise SandboxError("the Pulumi CLI is not on PATH", hint="Run: pulumi-gitops sandbox build pulumi")
+        return pulumi
+
     def _pulumi_env(self) -> dict[str, str]:
-        state = self.folder / "pulumi-state"
-        state.mkdir(mode=0o700, exist_ok=True)
         env = {
             **self.env,
-            "PULUMI_BACKEND_URL": state.as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": "demo",
+            **self._own_stack(),
             "PULUMI_HOME": str(self.folder / "pulumi-home"),
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
         }
-        if shutil.which("pulumi-resource-kubernetes", path=env["PATH"]) is None:
+        if self.uses_stand_in:
             if not _STAND_IN.is_dir():
                 raise SandboxError(
                     "the demo needs pulumi-resource-kubernetes for its wiring components",
@@ -140,10 +165,33 @@ class Tools:
             env["PATH"] = f"{_STAND_IN}{os.pathsep}{env['PATH']}"
         return env
 
+    def _own_stack(self) -> dict[str, str]:
+        state = self.folder / "pulumi-state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        return {"PULUMI_BACKEND_URL": state.as_uri(), "PULUMI_CONFIG_PASSPHRASE": "demo"}
+
+    @property
+    def assignments(self) -> str:
+        """The variables that lead a shell's ``pulumi`` to the demo's stack, as one writes them before a command."""
+        path = [*([str(_STAND_IN)] if self.uses_stand_in else []), str(Path(sys.executable).parent)]
+        path.append(str(Path(self._cli()).parent))
+        given = {**self._own_stack(), "PATH": os.pathsep.join(path)}
+        return " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items()) + f"{os.pathsep}$PATH"
+
     @property
     def uses_stand_in(self) -> bool:
         """Whether the stand-in takes the place of pulumi-resource-kubernetes."""
         return shutil.which("pulumi-resource-kubernetes", path=self.env["PATH"]) is None
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment for the faces, without the user's own settings for them, plus `extra`."""
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("PULUMI_GITOPS_") or not name.startswith(_NOT_FOR_US)
+    }
+    return ours | dict(extra)
 
 
 def _beside_python(name: str) -> str:

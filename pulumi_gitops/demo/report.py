@@ -41,6 +41,9 @@ class Report:
         started = time.monotonic()
         try:
             yield step
+        except KeyboardInterrupt:
+            step.result = "interrupted"
+            raise
         except BaseException:
             step.result = "FAILED"
             raise

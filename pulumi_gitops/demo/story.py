@@ -6,26 +6,31 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import redact
 from ..core.cluster import Cluster, ConnectionOptions, connect
-from ..core.controllers import SyncSpec, sync
+from ..core.controllers import SyncSpec, installed, sync
 from ..core.deploy import read_release, remove
 from ..core.errors import InputError, NotReadyError
 from ..core.git import Credentials, commit_files, read_tip
 from ..core.objects import KubeObject, ObjectRef
-from .programs import Tools
+from ..sandbox import Sandbox, bin_dir
+from ..sandbox.cli import own_command
+from ..sandbox.processes import MARK, direct, kill_all
+from .programs import Tools, environment
 from .report import Report
 
 _FILES = Path(__file__).parent
 _SHOP = ObjectRef("apps", "v1", "Deployment", "shop", "shop")
 _NAMESPACE = ObjectRef("", "v1", "Namespace", "", "shop")
+_NAME = "demo"
 _BRANCH = "main"
 _SECONDS = 120.0
 
@@ -40,6 +45,8 @@ class Stage:
         url: URL of the config repository.
         credentials: For it.
         where: For people.
+        look_around: For people, when all of it stays.
+        sandbox: The embedded one; None on another cluster.
     """
 
     cluster: Cluster
@@ -47,19 +54,22 @@ class Stage:
     url: str
     credentials: Credentials
     where: str
+    look_around: str
+    sandbox: Sandbox | None = None
 
 
 def run_demo(*, keep: bool = False, context: str = "", git_url: str = "") -> int:
-    """Run the demo and return an exit code.
+    """Run the demo and return an exit code. What it made is removed at its end, however it ends.
 
     Args:
-        keep: Leave the sandbox running afterwards.
+        keep: Leave everything there when the story ended well.
         context: Context of another cluster; "" for an embedded sandbox. Needs `git_url`.
         git_url: Base URL of a Git server that this cluster can reach; its repository ``config.git`` is used. User and
             password come from ``GIT_USERNAME`` and ``GIT_PASSWORD``.
 
     Raises:
         GitOpsError: A step failed.
+        KeyboardInterrupt: Ctrl-C.
     """
     if bool(context) != bool(git_url):
         raise InputError(
@@ -67,7 +77,8 @@ def run_demo(*, keep: bool = False, context: str = "", git_url: str = "") -> int
             hint="make demo CONTEXT=staging GIT_URL=https://git.example.com/team, or neither for the embedded sandbox.",
         )
     report = Report()
-    with _stage(report, keep=keep, context=context, git_url=git_url) as stage:
+    with contextlib.ExitStack() as made:
+        stage = _elsewhere(made, report, context, git_url) if context else _embedded(made, report)
         report.say(f"The demo runs on {stage.where}; the config repository is {stage.url}.")
         if stage.tools.uses_stand_in:
             report.say("pulumi-resource-kubernetes is not on PATH: the tests' stand-in takes its place (wiring only).")
@@ -75,67 +86,106 @@ def run_demo(*, keep: bool = False, context: str = "", git_url: str = "") -> int
             _play(stage, report)
         finally:
             report.say("\n" + report.table())
-        if keep and not context:
-            report.say(" Look around: pulumi-gitops sandbox env --name demo   (pulumi-gitops sandbox down --name demo)")
-        elif not keep and not context:
+        if keep:
+            made.pop_all()  # drops what would remove it
+            if stage.sandbox is not None:
+                stage.sandbox.detach()
+            report.say(stage.look_around)
+        elif stage.sandbox is not None:
             report.say(" Look around: make demo KEEP=1 keeps it running.")
     return 0
 
 
-@contextlib.contextmanager
-def _stage(report: Report, *, keep: bool, context: str, git_url: str) -> Iterator[Stage]:
-    with contextlib.ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="pulumi-gitops-demo-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        if context:
-            yield _elsewhere(stack, report, folder, context, git_url, keep=keep)
-        else:
-            yield _embedded(stack, report, folder, keep=keep)
-
-
-def _elsewhere(
-    stack: contextlib.ExitStack, report: Report, folder: Path, context: str, git_url: str, *, keep: bool
-) -> Stage:
-    cluster = stack.enter_context(connect(ConnectionOptions(context=context)))
-    user, password = os.environ.get("GIT_USERNAME"), os.environ.get("GIT_PASSWORD")
-    redact.register(password)
-    tools = Tools(dict(os.environ), folder, context)
-    had_namespace = cluster.find(_NAMESPACE) is not None
-
-    def clean_up() -> None:
-        report.say("\nRemoving what the demo has made (KEEP=1 leaves it there) ...")
-        tools.pulumi_destroy(say=report.detail)
-        remove(cluster, "billing", "billing", delete_namespace=True)
-        if not had_namespace:
-            cluster.delete(_NAMESPACE)
-
-    if not keep:
-        stack.callback(clean_up)
-    url = f"{git_url.rstrip('/')}/config.git"
-    return Stage(cluster, tools, url, Credentials(user, password), f"context {context} ({cluster.server})")
-
-
-def _embedded(stack: contextlib.ExitStack, report: Report, folder: Path, *, keep: bool) -> Stage:
-    from ..sandbox import Sandbox, bin_dir
-
+def _embedded(made: contextlib.ExitStack, report: Report) -> Stage:
     report.say("Starting a local control plane (the first time its tools are built, about 20 minutes on 2 cores) ...")
     tools_folder = bin_dir(["pulumi", "pulumi-language-python", "kubectl", "helm", "kustomize"])
-    old = Sandbox.find("demo")
-    if old is not None:
+    old = Sandbox.find(_NAME)
+    if old is not None and old.detached:
+        report.say("The one that an earlier run has kept makes room for it.")
         old.stop()
-    sandbox = Sandbox.start("demo", argocd=True, detach=keep)
-    if keep:
-        # A demo that fails or is interrupted leaves nothing behind; one that ends well stays for a look around.
-        stack.push(lambda kind, *_: sandbox.stop() if kind is not None else None)
-    else:
-        stack.callback(sandbox.stop)
+    sandbox = Sandbox.start(_NAME, argocd=True)
+    made.callback(_stop, sandbox)
+    # git and the engine take a proxy from the environment of this process; it does not lead to this machine.
+    os.environ |= direct()
     password = secrets.token_urlsafe(18)
     redact.register(password)
     url = sandbox.create_repository("config", "ci", password)
-    env = {**os.environ, **sandbox.env()}
+    # What belongs to the demo goes with the sandbox: its files, and programs that carry the mark.
+    folder = sandbox.folder / "demo"
+    folder.mkdir(mode=0o700)
+    env = environment({**sandbox.env(), MARK: str(sandbox.folder)})
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), str(tools_folder), env["PATH"]])
-    cluster = stack.enter_context(connect(ConnectionOptions(kubeconfig=str(sandbox.kubeconfig))))
-    return Stage(cluster, Tools(env, folder), url, Credentials("ci", password), "the embedded sandbox 'demo'")
+    tools = Tools(env, folder)
+    cluster = made.enter_context(connect(ConnectionOptions(kubeconfig=str(sandbox.kubeconfig))))
+    command = own_command()
+    look_around = (
+        f' Look around: eval "$({command} sandbox env --name {_NAME})"; kubectl get applications,deployments -A\n'
+        f"              The Pulumi program and its state are in {folder}\n"
+        f" End it:      {command} sandbox down --name {_NAME}"
+    )
+    where = f"the embedded sandbox {_NAME!r}"
+    return Stage(cluster, tools, url, Credentials("ci", password), where, look_around, sandbox)
+
+
+def _stop(sandbox: Sandbox) -> None:
+    """Stop the sandbox, however often Ctrl-C is pressed meanwhile: it takes a second."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sandbox.stop()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _elsewhere(made: contextlib.ExitStack, report: Report, context: str, git_url: str) -> Stage:
+    cluster = made.enter_context(connect(ConnectionOptions(context=context)))
+    _must_be_free(cluster, context)
+    user, password = os.environ.get("GIT_USERNAME"), os.environ.get("GIT_PASSWORD")
+    redact.register(password)
+    env = environment({})
+    programs = [Path(sys.executable).parent, bin_dir(["pulumi", "pulumi-language-python"])]
+    env["PATH"] = os.pathsep.join([*map(str, programs), env["PATH"]])
+    folder = Path(tempfile.mkdtemp(prefix="pulumi-gitops-demo-"))
+    tools = Tools({**env, MARK: str(folder)}, folder, context)
+
+    def clean_up(failed: type[BaseException] | None, *_: object) -> None:
+        report.say("\nRemoving what the demo has made (KEEP=1 leaves it there) ...")
+        try:
+            tools.pulumi_destroy(say=report.detail)
+            remove(cluster, "billing", "billing", delete_namespace=True)
+            cluster.delete(_NAMESPACE)
+            shutil.rmtree(folder)
+        except BaseException as e:
+            report.say(f"Something is left; the Pulumi program and its state stay in {folder}")
+            if not failed:
+                raise
+            report.say(f"Why: {e}")  # the error of the command is that of the story
+        finally:
+            kill_all(folder)  # programs that did not end when they were told to
+
+    made.push(clean_up)
+    kubectl = f"kubectl --context {shlex.quote(context)}"
+    look_around = (
+        f" Look around: {kubectl} get applications,deployments -A\n"
+        f" End it:      cd {tools.program} && {tools.assignments} pulumi destroy --stack demo\n"
+        f"              {kubectl} delete namespace billing {_NAMESPACE.name}"
+    )
+    url = f"{git_url.rstrip('/')}/config.git"
+    where = f"context {context} ({cluster.server})"
+    return Stage(cluster, tools, url, Credentials(user, password), where, look_around)
+
+
+def _must_be_free(cluster: Cluster, context: str) -> None:
+    """Refuse a cluster that holds what the demo makes: it would be taken over, and removed in the end."""
+    namespaces = (ObjectRef("", "v1", "Namespace", "", "billing"), _NAMESPACE)
+    there = [str(ref) for ref in namespaces if cluster.find(ref) is not None]
+    found = installed(cluster)
+    if found is not None:
+        there.append(f"Argo CD in namespace {found.namespace}")
+    if there:
+        raise InputError(
+            f"the demo makes these in context {context}, but they are there already: {', '.join(there)}",
+            hint="It would take them over and remove them in the end. Give it another cluster, or remove them first.",
+        )
 
 
 def _play(stage: Stage, report: Report) -> None:
@@ -150,8 +200,8 @@ def _play(stage: Stage, report: Report) -> None:
 
     with report.step("bootstrap Argo CD", "pulumi") as step:
         outputs = stage.tools.pulumi_up({}, {}, say=report.detail)
-        installed = read_release(stage.cluster, "argocd", "argocd")
-        count = len(installed.inventory) if installed else 0
+        argocd = read_release(stage.cluster, "argocd", "argocd")
+        count = len(argocd.inventory) if argocd else 0
         step.result = f"Argo CD {outputs.get('argocd')}, {count} objects, ready"
 
     with report.step("wire the config repository", "pulumi") as step:
