@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from pathlib import Path
 
 from ..core.cluster import Cluster
-from ..core.errors import ClusterError, NotFoundError, UnknownKindError
+from ..core.errors import ClusterError, NotFoundError, SandboxError, UnknownKindError
 from . import control_plane
 from .builder import bin_dir
 from .hosting import Hosted, Place
@@ -19,6 +20,22 @@ from .processes import Command
 from .state import write_private
 
 _HOST = "127.0.0.1"
+_SOCKET = "ask-pass.sock"
+_LONGEST_SOCKET = 107  # bytes: what Linux takes as the path of a socket
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder of a sandbox in which repo-server could not listen on its socket.
+
+    Raises:
+        SandboxError: Its path is too long.
+    """
+    excess = len(os.fsencode(ARGOCD.home(folder) / _SOCKET)) - _LONGEST_SOCKET
+    if excess > 0:
+        raise SandboxError(
+            f"the folder {folder} is {excess} characters too long for the sockets of Argo CD",
+            hint="XDG_STATE_HOME puts the sandboxes elsewhere; a shorter name helps as well.",
+        )
 
 
 def commands(place: Place) -> dict[str, Command]:
@@ -57,7 +74,7 @@ def commands(place: Place) -> dict[str, Command]:
         "ARGOCD_GNUPGHOME": str(base / "gpg"),
         "ARGOCD_GPG_ENABLED": "false",
         # Its default is one path in /tmp: two sandboxes would answer for each other's credentials.
-        "ARGOCD_ASK_PASS_SOCK": str(base / "ask-pass.sock"),
+        "ARGOCD_ASK_PASS_SOCK": str(base / _SOCKET),
         "ARGOCD_PLUGINSOCKFILEPATH": str(base / "plugins"),
     }
     redis = f"{_HOST}:{ports['redis']}"

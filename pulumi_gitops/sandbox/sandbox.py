@@ -14,7 +14,7 @@ from typing import Self
 from ..core import redact
 from ..core.errors import InputError, SandboxError
 from . import control_plane, gitserver, hosting, startup, state
-from .argocd_host import ARGOCD
+from .argocd_host import ARGOCD, check_folder
 from .builder import bin_dir, find_or_build, seed_manifests, tool_path
 from .flux_host import FLUX, RECEIVERS
 from .flux_manifests import flux_manifest
@@ -81,6 +81,8 @@ class Sandbox:
             )
         if not 1 <= nodes <= _MOST_NODES:
             raise InputError(f"a sandbox has 1 to {_MOST_NODES} nodes, not {nodes}")
+        if argocd:
+            check_folder(state.root() / name)
         binaries = find_or_build(_binaries(argocd=argocd, flux=flux), progress=progress)
         seed_manifests()
         if flux:

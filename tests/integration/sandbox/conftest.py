@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,14 +20,15 @@ _LISTEN = "0A"
 
 
 @pytest.fixture(scope="session")
-def state_home(tmp_path_factory):
+def state_home():
     """Value of XDG_STATE_HOME for all tests of this folder; it has no sandbox left at the end."""
-    home = tmp_path_factory.mktemp("state")
-    yield home
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(home))
-        for sandbox in Sandbox.all():
-            sandbox.stop()
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's own: they can be too long for sockets
+        home = Path(folder)
+        yield home
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_STATE_HOME", str(home))
+            for sandbox in Sandbox.all():
+                sandbox.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -255,6 +255,15 @@ def test_repo_create_wants_a_whole_login(call, made):
     assert list((folder / "git").iterdir()) == []
 
 
+def test_a_folder_too_long_for_argo_cds_sockets_is_refused_before_anything_is_built(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("x" * 100)))
+    code, _, complaint = call("up", "--with", "argocd")
+    assert code == 1
+    assert "sandboxes/default is " in complaint
+    assert "too long for the sockets of Argo CD" in complaint
+    assert "XDG_STATE_HOME puts the sandboxes elsewhere" in complaint
+
+
 # --- what to type ----------------------------------------------------------------------------------------------------
 
 
