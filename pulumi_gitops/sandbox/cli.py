@@ -59,7 +59,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     logs = _action(actions, "logs", "what a process of a sandbox has printed")
     logs.add_argument("tool", metavar="TOOL", help="for example kube-apiserver")
 
-    build = actions.add_parser("build", help="build the tools into the cache, so that later starts take seconds")
+    build = actions.add_parser(
+        "build",
+        help="build the tools into the cache, so that later starts take seconds",
+        description="Build the tools into the cache, and compose Flux's install manifest there from the files of its "
+        "controllers' modules, since no module carries the released one.",
+    )
     build.add_argument("tools", nargs="*", metavar="TOOL", help="only these (default: all)")
 
     repo = actions.add_parser("repo", help="Git repositories of a sandbox")
@@ -112,6 +117,7 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _up(args: argparse.Namespace) -> int:
+    from .flux_manifests import flux_manifest
     from .sandbox import Sandbox
 
     began = time.monotonic()
@@ -124,6 +130,9 @@ def _up(args: argparse.Namespace) -> int:
     print(f"  API server  {sandbox.server}")
     print(f"  kubeconfig  {sandbox.kubeconfig}")
     print(f"  Git         {sandbox.git_url}")
+    if sandbox.flux:
+        print(f"  Flux        is installed by {flux_manifest()}")
+        print("              (composed from its controllers' own files: no Go module carries the released one)")
     print(f'  use it:     eval "$({own_command()} sandbox env --name {sandbox.name})"')
     print(f"  end it:     {own_command()} sandbox down --name {sandbox.name}")
     return 0

@@ -15,11 +15,9 @@ from pulumi_gitops.core.errors import ForbiddenError, InputError, SandboxError
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.sandbox import Sandbox
 
-from .conftest import eventually
+from .conftest import eventually, listening
 
 pytestmark = pytest.mark.sandbox
-
-LISTEN = "0A"
 
 WEB = {
     "apiVersion": "apps/v1",
@@ -111,21 +109,9 @@ def test_no_token_is_in_an_argument_or_a_log(running):
 
 
 def test_it_listens_on_loopback_only(running):
-    sockets = {
-        link.readlink().name.removeprefix("socket:[").removesuffix("]")
-        for process in running.processes()
-        for link in Path(f"/proc/{process.pid}/fd").iterdir()
-        if str(link.readlink()).startswith("socket:[")
-    }
-    listening = {}
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTEN and fields[9] in sockets:
-                address, port = fields[1].split(":")
-                listening[int(port, 16)] = address
-    assert set(listening.values()) == {"0100007F"}
-    assert {int(url.rpartition(":")[2]) for url in (running.server, running.git_url)} <= set(listening)
+    addresses = listening(process.pid for process in running.processes())
+    assert set(addresses.values()) == {"127.0.0.1"}
+    assert {int(url.rpartition(":")[2]) for url in (running.server, running.git_url)} <= set(addresses)
 
 
 def test_its_variables_lead_other_programs_to_it(running):

@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from pulumi_gitops.cli import main
+from pulumi_gitops.core.errors import SandboxError
 from pulumi_gitops.sandbox import cli, state
 from pulumi_gitops.sandbox.processes import Command, ProcessId, kill, spawn
 from pulumi_gitops.sandbox.state import State
@@ -180,6 +181,27 @@ def test_up_refuses_what_can_not_be(call):
     code, _, complaint = call("up", "--nodes", "0")
     assert code == 1
     assert "nodes" in complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argocd", "flux"),
+    [
+        ((), False, False),
+        (("--with", "argocd"), True, False),
+        (("--with", "flux"), False, True),
+        (("--with", "flux", "--with", "argocd"), True, True),
+    ],
+)
+def test_up_runs_the_controllers_that_are_asked_for(call, monkeypatch, arguments, argocd, flux):
+    asked = {}
+
+    def start(name, **options):
+        asked.update(options)
+        raise SandboxError("that will do")
+
+    monkeypatch.setattr("pulumi_gitops.sandbox.sandbox.Sandbox.start", start)
+    assert call("up", *arguments)[0] == 1
+    assert (asked["argocd"], asked["flux"]) == (argocd, flux)
 
 
 def test_build_of_an_unknown_tool(call):

@@ -39,6 +39,15 @@ def test_what_is_saved_is_loaded(record, tmp_path):
     assert state.load(tmp_path) == record
 
 
+@pytest.mark.parametrize(
+    ("argocd", "flux", "names"),
+    [(False, False, ()), (True, False, ("argocd",)), (False, True, ("flux",)), (True, True, ("argocd", "flux"))],
+)
+def test_the_controllers_that_are_followed_are_known_afterwards(tmp_path, argocd, flux, names):
+    State(folder=tmp_path, nodes=1, argocd=argocd, flux=flux, owner=ME).save()
+    assert state.load(tmp_path).controllers == names
+
+
 def test_nobody_else_can_read_a_record(record, tmp_path):
     record.save()
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("state.json", 0o600)]
