@@ -13,7 +13,7 @@ import pulumi
 
 from ..core.controllers import catalog
 from ..core.errors import InputError
-from ..core.objects import KubeObject, annotations_of
+from ..core.objects import KubeObject
 from .options import credentials_of
 
 Build = Callable[[Any], list[KubeObject]]
@@ -70,11 +70,17 @@ def wire(
     Raises:
         InputError: The controller is unknown. Other wrong values show when the outputs are known.
     """
-    outline = _outline(name, spec, build, values, shape)
+    outlined = _Outlined(spec, build, {**_stand_ins(spec, values), **shape, "name": name})
+    outline = outlined.objects({})
 
     def made(known: Mapping[str, Any]) -> list[KubeObject]:
-        given = {key: _whole(value) for key, value in known.items() if value is not None}
-        return _as_outlined(f"{type(parent).__name__} {name}", build(spec(name=name, **given)), outline)
+        objects = build(spec(name=name, **_given(known)))
+        return _as_outlined(f"{type(parent).__name__} {name}", objects, outline)
+
+    def metadata(index: int) -> pulumi.Output[KubeObject]:
+        decides = _IN_METADATA if "namespace" in outline[index]["metadata"] else _IN_NAMESPACE
+        told = {key: value for key, value in public.items() if key in decides}
+        return pulumi.Output.from_input(told).apply(lambda known: outlined.objects(known)[index]["metadata"])
 
     # Only stringData of Secrets holds credentials; the rest may be seen in previews and policies.
     hidden = credentials_of(spec)
@@ -84,13 +90,17 @@ def wire(
     resources: list[pulumi.CustomResource] = []
     for index, obj in enumerate(outline):
         opts = pulumi.ResourceOptions(parent=parent, depends_on=list(resources))
-        namespace = values.get("namespace")
-        resources.append(_child(obj, name, namespace, _nth(shown, index), _nth(full, index), opts))
+        described = _metadata(obj, metadata(index), values.get("namespace"))
+        resources.append(_child(obj, name, described, _nth(shown, index), _nth(full, index), opts))
     return Wired(tuple(resources), tuple(outline), shown)
 
 
 def _unsecret(value: Any) -> pulumi.Output[Any]:
     return pulumi.Output.unsecret(pulumi.Output.from_input(value))
+
+
+def _given(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _whole(value) for key, value in known.items() if value is not None}
 
 
 def _whole(value: Any) -> Any:
@@ -107,15 +117,33 @@ def _whole(value: Any) -> Any:
 _STAND_INS: Mapping[Any, Any] = {str: "x", int: 1, float: 1.0, bool: True, Mapping: {}, Sequence: ()}
 
 
-def _outline(
-    name: str, spec: type, build: Build, values: Mapping[str, Any], shape: Mapping[str, Any]
-) -> list[KubeObject]:
-    """Return the objects with stand-ins for what may not be known yet; only kinds, names and namespaces count."""
-    hints = typing.get_type_hints(spec)
-    given = {key: _stand_in(hints[key], value) for key, value in values.items()}
-    made = _unchecked(spec)(**{**given, **shape, "name": name})
-    catalog.controller(made.controller)
-    return build(made)
+# What shows in the metadata of objects with and without a namespace. An identity that depends on other options would
+# make Pulumi replace an object when that is replaced which these come from.
+_IN_METADATA = frozenset({"labels", "metadata", "sync_wave", "template", "wait_timeout"})
+_IN_NAMESPACE = frozenset({"destination_namespace"})
+
+
+class _Outlined:
+    """Makes objects with stand-ins for options that are not known: of these only kinds and names count.
+
+    Args:
+        spec: Class of the specification.
+        build: Makes its objects.
+        stand_ins: Options.
+    """
+
+    def __init__(self, spec: type, build: Build, stand_ins: Mapping[str, Any]) -> None:
+        self._spec, self._build, self._stand_ins = _unchecked(spec), build, stand_ins
+
+    def objects(self, known: Mapping[str, Any]) -> list[KubeObject]:
+        """Return the objects; `known` are options that are known.
+
+        Raises:
+            InputError: The controller is unknown.
+        """
+        made = self._spec(**{**self._stand_ins, **_given(known)})
+        catalog.controller(made.controller)
+        return self._build(made)
 
 
 def _unchecked(spec: type) -> Any:
@@ -125,6 +153,11 @@ def _unchecked(spec: type) -> Any:
         """Take all values."""
 
     return type(spec.__name__, (spec,), {"__post_init__": no_checks})
+
+
+def _stand_ins(spec: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(spec)
+    return {key: _stand_in(hints[key], value) for key, value in values.items()}
 
 
 def _stand_in(hint: Any, value: Any) -> Any:
@@ -151,10 +184,32 @@ def _as_outlined(what: str, objects: list[KubeObject], outline: Sequence[KubeObj
 # --- children --------------------------------------------------------------------------------------------------------
 
 
+def _metadata(obj: KubeObject, made: pulumi.Output[KubeObject], namespace: Any) -> dict[str, Any]:
+    """Return the metadata of the child for an object.
+
+    Args:
+        obj: Its outline.
+        made: Its metadata from the options that decide over them.
+        namespace: Namespace that the program gives, None for that of the outline.
+    """
+    outlined = obj["metadata"]
+    metadata: dict[str, Any] = {"labels": made.apply(lambda m: m["labels"]), "annotations": made.apply(_annotations)}
+    if "finalizers" in outlined:
+        metadata["finalizers"] = outlined["finalizers"]
+    if "namespace" not in outlined:
+        return {"name": made.apply(lambda m: m["name"]), **metadata}
+    place = outlined["namespace"] if namespace is None else namespace
+    return {"name": outlined["name"], "namespace": place, **metadata}
+
+
+def _annotations(metadata: Mapping[str, Any]) -> dict[str, str]:
+    return {**(metadata.get("annotations") or {}), "pulumi.com/patchFieldManager": "pulumi-gitops"}
+
+
 def _child(
     obj: KubeObject,
     name: str,
-    namespace: Any,
+    metadata: Any,
     content: pulumi.Output[KubeObject],
     full: pulumi.Output[KubeObject],
     opts: pulumi.ResourceOptions,
@@ -164,7 +219,7 @@ def _child(
     Args:
         obj: Its outline.
         name: Name of the component.
-        namespace: Namespace that the program gives, None for that of the outline.
+        metadata: Metadata of the child.
         content: The object, of a Secret without what it holds.
         full: The object with credentials.
         opts: Options of the child.
@@ -173,19 +228,10 @@ def _child(
     from pulumi_kubernetes.core.v1 import ConfigMap, Namespace, Secret
 
     outlined = obj["metadata"]
-    metadata: Any = {
-        "labels": content.apply(lambda o: o["metadata"]["labels"]),
-        "annotations": content.apply(_annotations),
-    }
-    if "finalizers" in outlined:
-        metadata["finalizers"] = content.apply(lambda o: o["metadata"]["finalizers"])
     if obj["kind"] == "Namespace":
-        # An option names it, and what others put into it outlives the component.
-        metadata["name"] = content.apply(lambda o: o["metadata"]["name"])
+        # What others put into it outlives the component.
         kept = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True))
         return Namespace(name, metadata=metadata, opts=kept)
-    metadata["name"] = outlined["name"]
-    metadata["namespace"] = outlined["namespace"] if namespace is None else namespace
     if obj["kind"] == "Secret":
         data = full.apply(lambda o: o["stringData"])
         return Secret(outlined["name"], metadata=metadata, type=obj["type"], string_data=data, opts=opts)
@@ -199,10 +245,6 @@ def _child(
         spec=content.apply(lambda o: o["spec"]),
         opts=opts,
     )
-
-
-def _annotations(obj: KubeObject) -> dict[str, str]:
-    return {**annotations_of(obj), "pulumi.com/patchFieldManager": "pulumi-gitops"}
 
 
 def _nth(objects: pulumi.Output[list[KubeObject]], index: int) -> pulumi.Output[KubeObject]:

@@ -6,18 +6,23 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ...core.controllers import SyncSpec, sync
+from ...core.errors import SyncFailedError, SyncTimeoutError
 from ..values import Path
-from .base import Context, Values, option
+from .base import Context, PartialFailureError, Values, option
 
 
 class Sync:
-    """Runs when it is created and whenever an input changes; deleting it does nothing."""
+    """Runs when it is created and whenever an input changes; deleting it does nothing.
+
+    One that failed is kept as such and runs again with the next update, whatever its inputs are then: the change that it
+    was to wait for may have been taken back.
+    """
 
     outputs: ClassVar[tuple[str, ...]] = ("revision", "sync", "health")
     replaces: ClassVar[frozenset[str]] = frozenset({"application", "namespace", "controller"})
     keyed: ClassVar[frozenset[str]] = frozenset()
     ignored: ClassVar[frozenset[str]] = frozenset({"waitTimeout"})
-    resumable: ClassVar[bool] = False
+    resumable: ClassVar[bool] = True
 
     def secrets(self, inputs: Values) -> frozenset[Path]:
         """Nothing is secret in any case."""
@@ -49,7 +54,10 @@ class Sync:
             wait_timeout=float(option(inputs, "waitTimeout", 300)),
         )
         with context.connect() as cluster:
-            result = sync(cluster, spec, progress=context.progress)
+            try:
+                result = sync(cluster, spec, progress=context.progress)
+            except (SyncFailedError, SyncTimeoutError) as error:
+                raise PartialFailureError(dict.fromkeys(self.outputs, ""), error) from error
         return {"revision": result.revision, "sync": str(result.sync), "health": str(result.health)}
 
     def update(self, inputs: Values, state: Values, context: Context) -> Values:
@@ -58,7 +66,13 @@ class Sync:
 
     def read(self, identity: str, inputs: Values, state: Values, context: Context) -> tuple[Values, Values] | None:
         """Keep the state: a sync is something that happened. There is nothing to import."""
-        return (inputs, {name: state.get(name) for name in self.outputs}) if inputs else None
+        if not inputs:
+            return None
+        outputs = {name: state.get(name) for name in self.outputs}
+        if not outputs["sync"]:
+            failed = SyncFailedError(f"application {inputs['application']} was not synced", hint="The next update tries.")
+            raise PartialFailureError(outputs, failed, inputs)
+        return inputs, outputs
 
     def delete(self, identity: str, state: Values, context: Context) -> None:
         """Do nothing."""

@@ -5,8 +5,8 @@ It knows enough for the wiring components (Secrets and custom resources) and wor
 the real plugin's behaviour matters to them, it does the same: create is a POST, so what exists already is an error;
 a kind whose CRD is not there yet is waited for; update is a server-side apply with the field manager that the
 annotation ``pulumi.com/patchFieldManager`` names; ``pulumi.com/waitFor`` (conditions, and paths of plain keys) and
-``pulumi.com/timeoutSeconds`` hold; a Secret's data is replaced rather than changed; delete waits until the object is
-gone; refresh brings hand edits back as drift. The tests use the real plugin wherever it is on PATH.
+``pulumi.com/timeoutSeconds`` hold; the data of a Secret or ConfigMap is replaced rather than changed; delete waits
+until the object is gone; refresh brings hand edits back as drift. The tests use the real plugin wherever it is on PATH.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from pulumi_gitops.provider.values import decode, encode, has_unknown
 VERSION = "4.34.2"
 _MANAGER = "pulumi-kubernetes-stand-in"
 _IDENTITY = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
+# Their data is not changed but replaced, unless the provider is configured otherwise.
+_IMMUTABLE = ("ConfigMap", "Secret")
 _KIND_ATTEMPTS, _KIND_PAUSE = 6, 0.5
 _GONE_SECONDS, _WAIT_SECONDS = 300.0, 600.0
 
@@ -106,8 +108,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         for path in sorted({*before, *after}):
             if before.get(path) == after.get(path):
                 continue
-            secret_data = after.get("kind") == "Secret" and path.startswith(("data", "stringData", "type"))
-            replace = path in _IDENTITY or secret_data
+            data = after.get("kind") in _IMMUTABLE and path.startswith(("data", "stringData", "binaryData", "type"))
+            replace = path in _IDENTITY or data
             kind = "ADD" if path not in before else "DELETE" if path not in after else "UPDATE"
             value = getattr(pb.PropertyDiff, kind + ("_REPLACE" if replace else ""))
             detailed[path] = pb.PropertyDiff(kind=value, inputDiff=True)

@@ -167,6 +167,7 @@ class Monitor(mocks.MockMonitor):
                 "type": request.type, "name": request.name, "parent": request.parent, "kept": request.retainOnDelete,
                 "dependencies": [urn.rpartition("::")[2] for urn in request.dependencies],
                 "object": MessageToDict(request.object),
+                "from": {key: list(found.urns) for key, found in request.propertyDependencies.items()},
             })
         return super().RegisterResource(request)
 
@@ -184,10 +185,15 @@ def run():
     made = [getattr(gitops, kind)(name, args) for name, (kind, args) in json.load(sys.stdin).items()]
     # What a program gets as outputs, and what the values of its inputs decide.
     late = pulumi.Output.from_input("https://git.example.com/late.git")
-    gitops.Repository("late", {"controller": "flux", "url": late, "password": pulumi.Output.secret("canary-91-late")})
+    password = pulumi.Output.secret("canary-91-late")
+    repository = gitops.Repository("late", {"controller": "flux", "url": late, "password": password})
     gitops.Application("kept-secret", {
         "url": late, "path": "x", "destination_namespace": late.apply(lambda _: "late"), "controller": "flux",
         "create_namespace": True, "helm": {}, "substitute": {"key": pulumi.Output.secret("canary-91-value")},
+    })
+    gitops.Application("dependent", {
+        "repository": repository.name, "path": "x", "destination_namespace": "late", "controller": "flux",
+        "create_namespace": True, "wait": False,
     })
     return pulumi.Output.all(*(resource.urn for resource in made))
 
@@ -206,6 +212,8 @@ class Child:
     dependencies: list[str]
     object: dict[str, Any]
     secrets: frozenset[tuple[str | int, ...]]
+    dependent: set[str]
+    """Properties that come from other resources."""
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +225,9 @@ def children() -> dict[str, list[Child]]:
     found: dict[str, list[Child]] = {}
     for entry in json.loads(done.stdout):
         properties = decode(json_format.ParseDict(entry["object"], struct_pb2.Struct()))
-        made = Child(
-            entry["type"], entry["name"], entry["kept"], entry["dependencies"], properties.values, properties.secrets
-        )
+        dependent = {name for name, urns in entry["from"].items() if urns}
+        facts = [entry[name] for name in ("type", "name", "kept", "dependencies")]
+        made = Child(*facts, properties.values, properties.secrets, dependent)
         found.setdefault(entry["parent"].rpartition("::")[2], []).append(made)
     return found
 
@@ -314,6 +322,12 @@ def test_outputs_of_other_resources_can_be_inputs(children):
     namespace, _, application = wired(children, "kept-secret")
     assert namespace.object["metadata"]["name"] == "late"
     assert application.object["spec"]["targetNamespace"] == "late"
+
+
+def test_an_identity_does_not_depend_on_what_is_replaced_with_new_credentials(children):
+    namespace, application = wired(children, "dependent")
+    assert namespace.dependent == set()
+    assert application.dependent == {"spec"}
 
 
 def test_a_secret_that_is_no_credential_stays_secret_where_it_stands(children):
