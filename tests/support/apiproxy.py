@@ -12,7 +12,6 @@ import base64
 import contextlib
 import copy
 import json
-import re
 import socket
 import ssl
 import threading
@@ -26,6 +25,7 @@ import yaml
 from pulumi_gitops.sandbox.certificates import write_keys
 from pulumi_gitops.sandbox.state import write_private
 
+from .connection import Connection
 from .faults import (
     Answer,
     CutWatch,
@@ -40,7 +40,6 @@ from .faults import (
     Slow,
     Stale,
     classify,
-    status_object,
 )
 from .wire import ClosedError, Head, Wire
 
@@ -59,7 +58,6 @@ __all__ = [
     "Stale",
 ]
 
-_DISCOVERY = re.compile(r"/api(/[^/]+)?|/apis(/[^/]+/[^/]+)?")
 _HOST = "127.0.0.1"
 
 
@@ -91,7 +89,7 @@ class ApiProxy:
         self._requests: list[Request] = []
         self._rules: list[Rule] = []
         self._first_answers: dict[tuple[str, ...], bytes] = {}
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self._accepted = 0
         cluster = _cluster_of(_load(kubeconfig))
         self._upstream = urlsplit(cluster["server"])
@@ -195,7 +193,7 @@ class ApiProxy:
                     accepted.close()
                     return
                 self._accepted += 1
-                connection = _Connection(self, self._accepted, accepted)
+                connection = Connection(self, self._accepted, accepted)
                 self._connections.add(connection)
             connection.thread.start()
 
@@ -230,7 +228,7 @@ class ApiProxy:
             return connected
         return self._upstream_tls.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
 
-    def admit(self, connection: _Connection, head: Head) -> tuple[Request, Fault | None]:
+    def admit(self, connection: Connection, head: Head) -> tuple[Request, Fault | None]:
         """Number a request and find out what is to go wrong with it."""
         method, target, _ = head.line
         with self._lock:
@@ -247,7 +245,7 @@ class ApiProxy:
                 return request, None
             return request, fault
 
-    def call(self, connection: _Connection, fault: Kill | Meanwhile, request: Request) -> None:
+    def call(self, connection: Connection, fault: Kill | Meanwhile, request: Request) -> None:
         """Call back while everything else is held.
 
         Raises:
@@ -262,12 +260,12 @@ class ApiProxy:
                         dead.abort()
                 raise ClosedError
 
-    def check(self, connection: _Connection) -> None:
+    def check(self, connection: Connection) -> None:
         """Raise ClosedError when the connection was dropped meanwhile."""
         if connection.dropped:
             raise ClosedError
 
-    def forward(self, connection: _Connection, data: bytes, to: Wire) -> None:
+    def forward(self, connection: Connection, data: bytes, to: Wire) -> None:
         """Pass a request on, unless its client was killed meanwhile."""
         with self._lock:
             self.check(connection)
@@ -283,147 +281,10 @@ class ApiProxy:
         with self._lock:
             self._first_answers.setdefault(_discovery_key(head), answer)
 
-    def left(self, connection: _Connection) -> None:
+    def left(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
         with self._lock:
             self._connections.discard(connection)
-
-
-class _Connection:
-    """One connection of a client and the one to the API server that belongs to it."""
-
-    def __init__(self, proxy: ApiProxy, number: int, accepted: socket.socket) -> None:
-        self.number = number
-        self.dropped = False
-        self.thread = threading.Thread(target=self._run, name=f"apiproxy-{number}", daemon=True)
-        self._proxy = proxy
-        self._client = Wire(accepted)
-        self._server: Wire | None = None
-
-    def abort(self) -> None:
-        """End it from another thread."""
-        self._client.abort()
-        if self._server is not None:
-            self._server.abort()
-
-    def _run(self) -> None:
-        try:
-            self._serve()
-        except (ClosedError, OSError):  # OSError: no API server, a broken handshake
-            self._client.close()
-        except _ResetError:
-            self._client.reset()
-        finally:
-            self._client.close()
-            if self._server is not None:
-                self._server.close()
-            self._proxy.left(self)
-
-    def _serve(self) -> None:
-        # Known before their handshakes: those may hang, and abort() has to reach them.
-        self._client = Wire(self._proxy.client_end(self._client.socket))
-        self._server = Wire(self._proxy.server_end())
-        self._server.handshake()
-        self._proxy.pause(self._proxy.delay * (2 if self._client.encrypted else 1))
-        self._client.handshake()
-        while True:
-            # What the API server closes while nothing is going on is closed for the client too.
-            self._client.peer = self._server
-            head = self._client.head()
-            self._client.peer = None
-            body = b"".join(raw for raw, _ in self._client.body(head))
-            request, fault = self._proxy.admit(self, head)
-            self._proxy.pause(self._proxy.delay)
-            self._exchange(self._server, request, fault, head, body)
-
-    def _exchange(self, server: Wire, request: Request, fault: Fault | None, head: Head, body: bytes) -> None:
-        match fault:
-            case Answer():
-                request.status = fault.status
-                self._client.send(fault.render())
-                return
-            case Reset(forwarded=False):
-                raise _ResetError
-            case Stale() if kept := self._proxy.first_answer(head):
-                request.status = 200
-                self._client.send(kept)
-                return
-        self._proxy.forward(self, head.raw + body, server)
-        # A client that hangs up ends the request; not so where it is to be carried out all the same.
-        server.peer = None if isinstance(fault, Reset | Kill) else self._client
-        answer = server.head()
-        while answer.status < 200:
-            self._client.send(answer.raw)
-            answer = server.head()
-        request.status = answer.status
-        self._pass_on(server, request, fault, head, answer)
-        server.peer = None
-
-    def _pass_on(self, server: Wire, request: Request, fault: Fault | None, head: Head, answer: Head) -> None:
-        pieces = server.body(answer, answers=head.line[0])
-        match fault:
-            case Slow():
-                self._proxy.pause(fault.seconds)
-            case Reset() | HalfBody() | Kill() | Meanwhile():
-                whole = b"".join(raw for raw, _ in pieces)
-                if isinstance(fault, Reset):
-                    raise _ResetError
-                if isinstance(fault, HalfBody):
-                    self._client.send(answer.raw + whole[: len(whole) // 2])
-                    raise ClosedError
-                self._proxy.call(self, fault, request)
-                self._client.send(answer.raw + whole)
-                return
-            case CutWatch() | GoneInWatch() if request.verb == "watch" and answer.status == 200:
-                self._cut(pieces, fault, answer)
-        keep = answer.status == 200 and head.line[0] == "GET" and _DISCOVERY.fullmatch(request.path)
-        kept = [answer.raw]
-        first = answer.raw
-        if not server.ahead:  # a watch without events: its head must not wait for the first one
-            self._client.send(first)
-            first = b""
-        for raw, _ in pieces:
-            self._client.send(first + raw)
-            first = b""
-            if keep:
-                kept.append(raw)
-        if first:
-            self._client.send(first)
-        if keep:
-            self._proxy.keep_answer(head, b"".join(kept))
-
-    def _cut(self, pieces: Any, fault: CutWatch | GoneInWatch, answer: Head) -> None:
-        """Pass some events of a watch on, then end it. Always raises ClosedError."""
-        self._client.send(answer.raw)
-        inside = isinstance(fault, CutWatch) and fault.inside
-        for number, event in enumerate(_events(pieces)) if fault.after or inside else ():
-            if number == fault.after:
-                self._client.send(_chunk(event[: len(event) // 2]))
-                raise ClosedError
-            self._client.send(_chunk(event))
-            if number + 1 == fault.after and not inside:
-                break
-        if isinstance(fault, GoneInWatch):
-            gone = status_object(410, "too old resource version: injected by a test")
-            self._client.send(_chunk(b'{"type":"ERROR","object":' + gone + b"}\n") + b"0\r\n\r\n")
-        raise ClosedError
-
-
-class _ResetError(Exception):
-    """The connection of the client is to be reset."""
-
-
-def _events(pieces: Any) -> Any:
-    text = b""
-    for _, payload in pieces:
-        text += payload
-        *lines, text = text.split(b"\n")
-        for line in lines:
-            yield line + b"\n"
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 def _discovery_key(head: Head) -> tuple[str, ...]:
