@@ -26,10 +26,10 @@ def _forget_secrets() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for the whole session; Argo CD's processes follow its manifests."""
+    """One sandbox for the whole session; the processes of Argo CD and Flux follow their manifests."""
     from pulumi_gitops.sandbox import Sandbox
 
-    with Sandbox.start(argocd=True) as started:
+    with Sandbox.start(argocd=True, flux=True) as started:
         yield started
 
 

@@ -140,7 +140,7 @@ _CONTROLLERS = {
     "flux": Controller(
         name="flux",
         title="Flux",
-        default_version="2.9.4",
+        default_version="2.9.2",
         default_namespace="flux-system",
         base_url="https://github.com/fluxcd/flux2/releases/download",
         url_path="/v{version}/{path}",

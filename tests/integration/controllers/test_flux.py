@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flux, wired by the engine on its real controllers: credentials, revisions, healing, pruning, its own words."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+
+import pytest
+
+from pulumi_gitops.core import controllers
+from pulumi_gitops.core.deploy import read_release
+from pulumi_gitops.core.errors import InputError, RemovalRefusedError, SyncFailedError
+from pulumi_gitops.core.git import Credentials, commit_files
+from pulumi_gitops.core.objects import ObjectRef
+from pulumi_gitops.sandbox import flux_manifest
+
+from .conftest import PASSWORD, web
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
+
+VERSION = "2.9.2"
+
+
+def controller(**options):
+    return controllers.ControllerSpec(name="flux", version=VERSION, manifests=str(flux_manifest()), **options)
+
+
+@pytest.fixture(scope="module")
+def flux(cluster):
+    """Flux in its usual namespace, gone after the module."""
+    yield controllers.install(cluster, controller())
+    controllers.uninstall(cluster, controller())
+
+
+@pytest.fixture(scope="module")
+def repository(sandbox, cluster, flux):
+    """A repository with a password that Flux knows; gone after the module."""
+    url = sandbox.create_repository(f"flux-{uuid.uuid4().hex[:6]}", username="ci", password=PASSWORD)
+    commit_files(url, "main", files={"README.md": "x"}, message="begin", credentials=Credentials("ci", PASSWORD))
+    spec = controllers.RepositorySpec(controller="flux", name="config", url=url, username="ci", password=PASSWORD)
+    controllers.apply_repository(cluster, spec)
+    yield spec
+    controllers.remove_repository(cluster, spec)
+
+
+class Service:
+    """A service of one test: its folder in the repository, its application, its namespace."""
+
+    def __init__(self, cluster, repository):
+        self.cluster, self.repository = cluster, repository
+        self.name = f"svc-{uuid.uuid4().hex[:6]}"
+        self.deployment = ObjectRef("apps", "v1", "Deployment", self.name, "web")
+
+    def commit(self, **files):
+        named = {f"apps/{self.name}/{name}.yaml": content for name, content in files.items()}
+        login = Credentials("ci", PASSWORD)
+        return commit_files(self.repository.url, "main", files=named, message="change", credentials=login).commit
+
+    def spec(self, **options):
+        defaults = {
+            "controller": "flux",
+            "name": self.name,
+            "repository": "config",
+            "path": f"apps/{self.name}",
+            "destination_namespace": self.name,
+            "create_namespace": True,
+            "wait_timeout": 60.0,
+        }
+        return controllers.ApplicationSpec(**{**defaults, **options})
+
+    def apply(self, **options):
+        return controllers.apply_application(self.cluster, self.spec(**options))
+
+    def sync(self, revision=None, **options):
+        spec = controllers.SyncSpec(controller="flux", name=self.name, revision=revision, wait_timeout=60.0)
+        return controllers.sync(self.cluster, spec, **options)
+
+
+@pytest.fixture
+def service(cluster, repository):
+    made = Service(cluster, repository)
+    made.commit(web=web(2))
+    yield made
+    controllers.remove_application(cluster, made.spec())
+    cluster.delete(ObjectRef("", "v1", "Namespace", "", made.name))
+
+
+def test_it_is_installed_by_a_release_and_a_second_run_changes_nothing(cluster, flux):
+    assert (flux.version, flux.namespace) == (VERSION, "flux-system")
+    again = controllers.install(cluster, controller())
+    assert not again.changed
+    found = controllers.installed(cluster, "flux")
+    assert (found.version, found.state) == (VERSION, controllers.InstallState.MANAGED)
+    assert read_release(cluster, "flux", "flux-system").drift == {}
+
+
+def test_an_application_is_synced_to_the_newest_commit_and_a_second_run_changes_nothing(cluster, service):
+    commit = service.commit(web=web(3))
+    result = service.apply()
+    assert (result.revision, result.sync, result.health) == (commit, "Synced", "Healthy")
+    assert cluster.get(service.deployment)["spec"]["replicas"] == 3
+    assert not service.apply().changed
+    assert not service.apply(wait=False).changed
+
+
+def test_check_mode_changes_nothing(cluster, service):
+    result = controllers.apply_application(cluster, service.spec(), check=True)
+    assert [str(change.action) for change in result.changes] == ["create", "create"]
+    assert cluster.find(ObjectRef("", "v1", "Namespace", "", service.name)) is None
+
+
+def test_a_commit_is_synced_a_hand_edit_healed_and_what_left_the_folder_pruned(cluster, service):
+    service.commit(web=web(2), extra="{apiVersion: v1, kind: ConfigMap, metadata: {name: extra}, data: {a: '1'}}\n")
+    service.apply()
+    commit = service.commit(web=web(4))
+    result = service.sync(commit)
+    assert (result.revision, result.changed) == (commit, True)
+    assert cluster.get(service.deployment)["spec"]["replicas"] == 4
+    cluster.patch(service.deployment, {"spec": {"replicas": 7}})
+    service.sync()
+    assert cluster.get(service.deployment)["spec"]["replicas"] == 4
+    path = f"apps/{service.name}/extra.yaml"
+    login = Credentials("ci", PASSWORD)
+    commit_files(service.repository.url, "main", files={}, delete=[path], message="remove", credentials=login)
+    service.sync()
+    assert cluster.find(ObjectRef("", "v1", "ConfigMap", service.name, "extra")) is None
+    assert service.sync(check=True).changed is False
+
+
+def test_removal_takes_what_it_deployed_with_it(cluster, service):
+    service.apply()
+    removed = controllers.remove_application(cluster, service.spec())
+    assert removed.changed
+    assert cluster.find(service.deployment) is None
+    assert not controllers.remove_application(cluster, service.spec()).changed
+
+
+def test_its_own_words_reach_the_user_with_what_to_do(cluster, service, sandbox):
+    service.commit(web=web(2).replace("replicas: 2", "replicas: many"))
+    with pytest.raises(SyncFailedError, match="expected numeric") as caught:
+        service.apply()
+    assert caught.value.hint
+    with pytest.raises(SyncFailedError, match="no such file or directory") as caught:
+        service.apply(path="apps/nowhere")
+    assert "path" in caught.value.hint
+    url = service.repository.url
+    wrong = dataclasses.replace(service.repository, name="wrong", password="not-the-password")
+    controllers.apply_repository(cluster, wrong)
+    try:
+        with pytest.raises(SyncFailedError, match="authentication") as caught:
+            service.apply(repository="wrong")
+        assert "not-the-password" not in str(caught.value)
+        assert "credentials" in caught.value.hint
+    finally:
+        controllers.remove_application(cluster, service.spec())
+        controllers.remove_repository(cluster, wrong)
+    lost = dataclasses.replace(service.repository, name="lost", branch="nowhere", url=url)
+    controllers.apply_repository(cluster, lost)
+    try:
+        with pytest.raises(SyncFailedError, match="nowhere") as caught:
+            service.apply(repository="lost")
+        assert "branch" in caught.value.hint
+    finally:
+        controllers.remove_application(cluster, service.spec())
+        controllers.remove_repository(cluster, lost)
+
+
+def test_a_rotated_kind_of_credentials_replaces_the_keys_of_the_secret(cluster, repository):
+    ref = ObjectRef("", "v1", "Secret", "flux-system", "repo-rotated")
+    spec = dataclasses.replace(repository, name="rotated")
+    controllers.apply_repository(cluster, spec)
+    assert set(cluster.get(ref)["data"]) == {"username", "password"}
+    token = dataclasses.replace(spec, username=None, password=None, bearer_token="token-of-ci-1234")
+    controllers.apply_repository(cluster, token)
+    assert set(cluster.get(ref)["data"]) == {"bearerToken"}
+    assert controllers.remove_repository(cluster, token)
+    assert cluster.find(ref) is None
+
+
+def test_a_branch_it_does_not_follow_is_refused(cluster, service):
+    service.apply()
+    with pytest.raises(InputError, match="follows main"):
+        service.sync("prod")
+
+
+def test_it_is_not_removed_while_it_looks_after_applications(cluster, service):
+    service.apply()
+    with pytest.raises(RemovalRefusedError, match=f"Kustomization flux-system/{service.name}"):
+        controllers.uninstall(cluster, controller())
+
+
+def test_facts_of_a_cluster_reach_the_manifests(cluster, service):
+    facts = controllers.ClusterSpec(controller="flux", name=service.name, metadata={"color": "green"})
+    controllers.apply_wiring(cluster, facts)
+    service.commit(config="{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {color: '${color}'}}\n")
+    service.apply(substitute_from=[{"kind": "ConfigMap", "name": f"cluster-{service.name}"}])
+    assert cluster.get(ObjectRef("", "v1", "ConfigMap", service.name, "c"))["data"] == {"color": "green"}
+    assert controllers.remove_wiring(cluster, facts)
+
+
+def test_a_notification_is_accepted_by_the_api_server_and_goes_without_a_trace(cluster, flux):
+    spec = controllers.NotificationSpec(name="chat", type="generic", address="https://hooks.example.com/secret-path")
+    assert controllers.apply_wiring(cluster, spec)
+    assert not any(change.changed for change in controllers.apply_wiring(cluster, spec))
+    assert len(controllers.remove_wiring(cluster, spec)) == 3
