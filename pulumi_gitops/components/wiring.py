@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
 from ..core.controllers import catalog
-from ..core.errors import InputError
+from ..core.errors import GitOpsError, InputError
 from ..core.objects import KubeObject
 from .options import credentials_of
 
@@ -68,14 +69,16 @@ def wire(
         shape: What decides over which objects there are, beside which options are given.
 
     Raises:
-        InputError: The controller is unknown. Other wrong values show when the outputs are known.
+        RunError: The controller is unknown. Other wrong values show when the outputs are known.
     """
+    what = f"{type(parent).__name__} {name}"
     outlined = _Outlined(spec, build, {**_stand_ins(spec, values), **shape, "name": name})
-    outline = outlined.objects({})
+    with _told(what):
+        outline = outlined.objects({})
 
     def made(known: Mapping[str, Any]) -> list[KubeObject]:
-        objects = build(spec(name=name, **_given(known)))
-        return _as_outlined(f"{type(parent).__name__} {name}", objects, outline)
+        with _told(what):
+            return _as_outlined(build(spec(name=name, **_given(known))), outline)
 
     def metadata(index: int) -> pulumi.Output[KubeObject]:
         decides = _IN_METADATA if "namespace" in outline[index]["metadata"] else _IN_NAMESPACE
@@ -93,6 +96,15 @@ def wire(
         described = _metadata(obj, metadata(index), values.get("namespace"))
         resources.append(_child(obj, name, described, _nth(shown, index), _nth(full, index), opts))
     return Wired(tuple(resources), tuple(outline), shown)
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Generator[None]:
+    """Turn what the engine refuses into an error that Pulumi shows without a traceback."""
+    try:
+        yield
+    except GitOpsError as error:
+        raise pulumi.RunError(f"{what}: {error}") from error
 
 
 def _unsecret(value: Any) -> pulumi.Output[Any]:
@@ -167,7 +179,7 @@ def _stand_in(hint: Any, value: Any) -> Any:
     return _STAND_INS[typing.get_origin(kind) or kind]
 
 
-def _as_outlined(what: str, objects: list[KubeObject], outline: Sequence[KubeObject]) -> list[KubeObject]:
+def _as_outlined(objects: list[KubeObject], outline: Sequence[KubeObject]) -> list[KubeObject]:
     """Return the objects if they are those that the component has children for."""
     missing = [obj["kind"] for obj in outline]
     for obj in objects:
@@ -175,7 +187,7 @@ def _as_outlined(what: str, objects: list[KubeObject], outline: Sequence[KubeObj
             missing.remove(obj["kind"])
     if missing:
         raise InputError(
-            f"{what} has nothing to put into its {missing[0]}: an input is an output without a value",
+            f"there is nothing to put into its {missing[0]}: an input is an output without a value",
             hint="Leave the input out when there is no value.",
         )
     return objects

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
-from pulumi import InputPropertiesError
+from pulumi import InputPropertiesError, RunError
 from pulumi.errors import InputPropertyErrorDetails
 from pulumi.provider.server import ComponentInitError, ProviderServicer
 from pulumi.runtime.proto import plugin_pb2, status_pb2
@@ -94,15 +94,22 @@ class Servicer(ProviderServicer):
             wrong = problems(given, self._schemas[request.type], self._types)
             if wrong:
                 raise InputPropertiesError("", [_wrong(name, reason) for name, reason in wrong])
+            return await self._constructed(request, context)
+        except (GitOpsError, RunError) as error:
+            refused = error if isinstance(error, GitOpsError) else error.__cause__
+            if not isinstance(refused, GitOpsError):
+                raise
+            option = refused.details.get("property")
+            if option:
+                raise InputPropertiesError("", [_wrong(camel(str(option)), str(error))]) from error
+            raise InputPropertiesError(str(error), []) from error
+
+    async def _constructed(self, request: pb.ConstructRequest, context: Any) -> pb.ConstructResponse:
+        try:
             answer: pb.ConstructResponse = await super()._construct(request, context)
             return answer
         except ComponentInitError as error:
             raise error.inner from error
-        except GitOpsError as error:
-            option = error.details.get("property")
-            if option:
-                raise InputPropertiesError("", [_wrong(camel(str(option)), str(error))]) from error
-            raise InputPropertiesError(str(error), []) from error
 
     # --- custom resources --------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from .base import Context, PartialFailureError, Values, option
 class Sync:
     """Runs when it is created and whenever an input changes; deleting it does nothing.
 
-    One that failed is kept as such and runs again with the next update, whatever its inputs are then: the change that it
-    was to wait for may have been taken back.
+    One that failed is kept as such and runs again with the next update, whatever its inputs are then: the change that
+    it was to wait for may have been taken back.
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("revision", "sync", "health")
@@ -70,7 +70,8 @@ class Sync:
             return None
         outputs = {name: state.get(name) for name in self.outputs}
         if not outputs["sync"]:
-            failed = SyncFailedError(f"application {inputs['application']} was not synced", hint="The next update tries.")
+            name = inputs["application"]
+            failed = SyncFailedError(f"application {name} was not synced", hint="The next update tries again.")
             raise PartialFailureError(outputs, failed, inputs)
         return inputs, outputs
 

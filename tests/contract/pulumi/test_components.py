@@ -171,7 +171,7 @@ def test_wrong_inputs_are_reported_at_their_property(provider: Provider, kind, i
         (
             "Repository",
             {**FLUX_REPOSITORY, "password": secret(None)},
-            "Repository shop has nothing to put into its Secret: an input is an output without a value",
+            "Repository shop: there is nothing to put into its Secret: an input is an output without a value",
         ),
     ],
 )

@@ -183,6 +183,10 @@ mocks.set_mocks(Echo(), monitor=Monitor(Echo()))
 @pulumi.runtime.test
 def run():
     made = [getattr(gitops, kind)(name, args) for name, (kind, args) in json.load(sys.stdin).items()]
+    try:
+        gitops.Repository("wrong", {"url": "https://git.example.com/config.git", "controller": "argo"})
+    except pulumi.RunError as error:
+        registered.append({"error": str(error)})
     # What a program gets as outputs, and what the values of its inputs decide.
     late = pulumi.Output.from_input("https://git.example.com/late.git")
     password = pulumi.Output.secret("canary-91-late")
@@ -217,13 +221,21 @@ class Child:
 
 
 @pytest.fixture(scope="module")
-def children() -> dict[str, list[Child]]:
-    """Name of the component -> its children, in the order of registration."""
+def registered() -> list[dict[str, Any]]:
+    """What the program registered, in order, and the error that it met."""
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, input=json.dumps(CASES), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def children(registered) -> dict[str, list[Child]]:
+    """Name of the component -> its children, in the order of registration."""
     found: dict[str, list[Child]] = {}
-    for entry in json.loads(done.stdout):
+    for entry in registered:
+        if "error" in entry:
+            continue
         properties = decode(json_format.ParseDict(entry["object"], struct_pb2.Struct()))
         dependent = {name for name, urns in entry["from"].items() if urns}
         facts = [entry[name] for name in ("type", "name", "kept", "dependencies")]
@@ -336,3 +348,8 @@ def test_a_secret_that_is_no_credential_stays_secret_where_it_stands(children):
     assert application.object["spec"]["postBuild"] == {"substitute": {"key": "canary-91-value"}}
     assert application.object["metadata"]["name"] == "kept-secret"
     assert ("metadata", "name") not in application.secrets
+
+
+def test_a_program_is_told_which_component_is_wrong_without_a_traceback(registered):
+    [told] = [entry["error"] for entry in registered if "error" in entry]
+    assert told.startswith("Repository wrong: unknown controller 'argo'; known: argocd, flux")

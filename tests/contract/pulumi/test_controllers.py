@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flux as a Controller by the provider's calls: what a preview shows, what is kept, which manifests are taken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import grpc
+import pytest
+from pulumi.runtime.proto import provider_pb2 as pb
+
+from tests.contract.pulumi.harness import Provider, plain, secret, started, status_detail, wire
+
+MANIFESTS = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: flux-system}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: buckets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Bucket, plural: buckets}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, description: a-text-of-the-manifest}}
+"""
+WORKLOAD = """
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: NAME
+  namespace: flux-system
+  labels: {app.kubernetes.io/part-of: flux, app.kubernetes.io/component: NAME}
+spec:
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}}
+    spec: {containers: [{name: manager, image: "ghcr.io/fluxcd/NAME:v1.0.0", args: [--log-level=info]}]}
+"""
+SOURCE, KUSTOMIZE = (WORKLOAD.replace("NAME", name) for name in ("source-controller", "kustomize-controller"))
+
+
+class Mirror:
+    """Serves `content` as the install manifest of every version."""
+
+    def __init__(self) -> None:
+        self.content = MANIFESTS + SOURCE
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = mirror.content.encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    serving = Mirror()
+    yield serving
+    serving.stop()
+
+
+def local(folder: Path, content: str) -> dict[str, str]:
+    path = folder / "install.yaml"
+    path.write_text(content)
+    return {"controller": "flux", "version": "2.9.2", "manifests": str(path)}
+
+
+def test_a_preview_of_flux_shows_what_an_option_changes(provider: Provider, tmp_path):
+    flux = local(tmp_path, MANIFESTS + SOURCE + KUSTOMIZE)
+    checked = provider.checked("Controller", flux)
+    assert checked["namespace"] == "flux-system"
+    assert set(checked["objects"]) == {
+        "Namespace/flux-system",
+        "apiextensions.k8s.io/CustomResourceDefinition/buckets.example.com",
+        "apps/Deployment/flux-system/kustomize-controller",
+        "apps/Deployment/flux-system/source-controller",
+    }
+    assert "a-text-of-the-manifest" not in str(checked)
+    diff = provider.diff("Controller", flux, {**flux, "multitenant": True, "components": ["kustomize-controller"]})
+    assert {path: pb.PropertyDiff.Kind.Name(found.kind) for path, found in diff.detailedDiff.items()} == {
+        'objects["apps/Deployment/flux-system/source-controller"]': "DELETE",
+        'objects["apps/Deployment/flux-system/kustomize-controller"]': "UPDATE",
+    }
+    assert not diff.replaces
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"components": ["helm-controller"]}, "the manifests do not hold helm-controller"),
+        ({"logLevel": "loud"}, "log_level 'loud' is none of debug, info, error"),
+        ({"profile": "ha"}, "Flux has no option profile"),
+        ({"mirror": "https://mirror.example.com"}, "manifests and mirror exclude each other"),
+    ],
+)
+def test_an_option_that_flux_does_not_take_is_refused_by_a_preview(provider: Provider, tmp_path, options, reason):
+    [found] = provider.failures("Controller", {**local(tmp_path, MANIFESTS + SOURCE), **options}).values()
+    assert reason in found
+
+
+def test_where_manifests_come_from_and_how_long_is_waited_is_no_difference(provider: Provider, tmp_path, mirror):
+    here = local(tmp_path, mirror.content)
+    there = {"controller": "flux", "version": "2.9.2", "mirror": mirror.url, "lockFile": str(tmp_path / "gitops.lock")}
+    diff = provider.diff("Controller", here, {**there, "wait": False, "waitTimeout": 7})
+    assert diff.changes == pb.DiffResponse.DIFF_NONE
+    assert not (tmp_path / "gitops.lock").exists(), "a preview writes nothing"
+
+
+@pytest.mark.sandbox
+def test_manifests_that_were_replaced_are_refused_with_the_lock_file_gone_and_without(
+    sandbox, cluster, namespace, tmp_path, mirror
+):
+    lock = tmp_path / "gitops.lock"
+    flux = {
+        "controller": "flux", "version": "2.9.2", "namespace": namespace, "mirror": mirror.url, "lockFile": str(lock),
+        "waitTimeout": 60,
+    }  # fmt: skip
+    env = {"KUBECONFIG": "/dev/null", "PULUMI_GITOPS_CACHE": str(tmp_path / "cache")}
+    with started(env) as provider:
+        config = {"kubeconfig": secret(Path(sandbox.kubeconfig).read_text())}
+        provider.stub.Configure(pb.ConfigureRequest(acceptSecrets=True, args=wire(config)))
+        created = provider.create("Controller", flux)
+        state = plain(created.properties)
+        assert state["manifestsDigest"] in lock.read_text()
+        assert "a-text-of-the-manifest" not in str(state)
+
+        mirror.content += KUSTOMIZE
+        same = provider.checked("Controller", flux)
+        assert set(same["objects"]) == set(state["objects"]), "the lock file knows what was downloaded"
+        lock.unlink()
+        with pytest.raises(grpc.RpcError) as caught:
+            provider.update("Controller", created.id, created.properties, flux)
+        assert f"but {state['manifestsDigest']} were installed" in str(caught.value)
+        assert not lock.exists(), "the file does not learn what was refused"
+
+        provider.update("Controller", created.id, created.properties, {**flux, "version": "2.9.3"})
+        provider.delete("Controller", created.id, created.properties)
+
+
+def test_a_sync_that_failed_stays_so_after_a_refresh(provider: Provider):
+    inputs = provider.check("Sync", {"application": "shop", "controller": "flux"}).inputs
+    failed = wire({**plain(inputs), "revision": "", "sync": "", "health": ""})
+    with pytest.raises(grpc.RpcError) as caught:
+        provider.read("Sync", "flux/shop", inputs, failed)
+    kept = status_detail(caught.value, pb.ErrorResourceInitFailed)
+    assert "application shop was not synced" in kept.reasons[0]
+    assert plain(kept.inputs) == plain(inputs)
+    done = wire({**plain(inputs), "revision": "abc", "sync": "Synced", "health": "Healthy"})
+    assert plain(provider.read("Sync", "flux/shop", inputs, done).properties)["revision"] == "abc"
