@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_gitops.core import controllers
 from pulumi_gitops.core.objects import ObjectRef
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
@@ -44,19 +45,27 @@ def test_an_app_of_apps_brings_the_others_in_waves_and_takes_them_with_it(ansibl
 
 def test_what_is_known_of_a_cluster_reaches_the_generators_of_argocd(ansible, cluster):
     playbook = str(EXAMPLES / "cluster-metadata/argocd.yml")
+    entry = ObjectRef("", "v1", "Secret", "argocd", "cluster-production")
     remove = [
         {"name": "Remove the set", "iac.gitops.application_set": {"name": "addon", "state": "absent"}},
         {"name": "Remove the cluster", "iac.gitops.cluster": {"name": "production", "state": "absent"}},
-        {"name": "Remove Argo CD", "iac.gitops.controller": {"name": "argocd", "state": "absent"}},
     ]
     try:
         assert len(ansible(playbook).changed) == 3
-        entry = cluster.get(ObjectRef("", "v1", "Secret", "argocd", "cluster-production"))["metadata"]
-        assert entry["annotations"]["vpc_id"] == "vpc-0a1b2c3d"
-        assert {"addons": "true", "region": "eu-central-1"}.items() <= entry["labels"].items()
+        metadata = cluster.get(entry)["metadata"]
+        assert metadata["annotations"]["vpc_id"] == "vpc-0a1b2c3d"
+        assert {"addons": "true", "region": "eu-central-1"}.items() <= metadata["labels"].items()
         template = cluster.get(argo("ApplicationSet", "addon"))["spec"]["template"]
         assert template["spec"]["source"]["helm"]["valuesObject"]["vpc"] == '{{index .metadata.annotations "vpc_id"}}'
         assert ansible(playbook).changed == []
     finally:
-        gone = ansible(remove)
-    assert len(gone.changed) == 3
+        removed = ansible(remove)
+        # Applications that the set made, should its controller run, go after it.
+        kind = ("argoproj.io/v1alpha1", "Application")
+        left = {application["metadata"]["name"] for application in cluster.list(*kind, namespace="argocd")}
+        events = cluster.watch(*kind, namespace="argocd", timeout=60)
+        while left:
+            event = next(events)
+            left -= {event.object["metadata"]["name"]} if event.type == "DELETED" else set()
+        controllers.uninstall(cluster, controllers.ControllerSpec())
+    assert len(removed.changed) == 2

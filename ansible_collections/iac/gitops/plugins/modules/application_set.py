@@ -35,8 +35,8 @@ options:
     description:
       - The application, C(metadata) and C(spec), with parameters of the generators in it. Required with
         O(state=present).
-      - Its parameters have the form of Ansible's own templates. Tag the texts with C(!unsafe), so that Ansible leaves
-        them alone.
+      - Its parameters have the form of Ansible's own templates. Tag the texts with C(!unsafe), or read them from a file
+        with P(ansible.builtin.file#lookup) and C(from_yaml), so that Ansible leaves them alone.
     type: dict
   go_template:
     description: Whether parameters are Go templates (C({{.name}})); one that is missing is an error then.
