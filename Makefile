@@ -5,7 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 COLLECTION := ansible_collections/iac/gitops
 PYTEST_ARGS ?=
 # Two workers, each with a control plane of its own; a file's tests stay together, in the order of the files: the long
-# ones come first.
+# ones come first. Tools that are missing are built before, where the progress is seen.
 WORKERS ?= 2
 BENCH_ARGS ?=
 
@@ -28,6 +28,7 @@ demo: setup ## the whole story on a local control plane (KEEP=1 keeps it; CONTEX
 	@$(BIN)/pulumi-gitops demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context '$(CONTEXT)') $(if $(GIT_URL),--git-url '$(GIT_URL)')
 
 test: setup lint types layers ## all checks, then all tests (PYTEST_ARGS="-k argocd" runs some)
+	@$(if $(PYTEST_ARGS),,$(BIN)/pulumi-gitops sandbox build >/dev/null)
 	@$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup ## style, and rules that hold for every file
