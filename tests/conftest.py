@@ -25,6 +25,14 @@ def _forget_secrets() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def manifests() -> None:
+    """The install manifest of Argo CD is in the cache: no network is needed for it."""
+    from pulumi_gitops.sandbox import build
+
+    build(["argocd"])
+
+
+@pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """One sandbox for the whole session; the processes of Argo CD and Flux follow their manifests."""
     from pulumi_gitops.sandbox import Sandbox

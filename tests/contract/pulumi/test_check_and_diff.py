@@ -198,7 +198,8 @@ def test_a_sync_is_repeated_when_a_trigger_changes_and_its_commit_is_unknown_unt
     assert plain(provider.create("Sync", before, preview=True).properties)["revision"] == UNKNOWN
 
 
-def test_a_controller_is_rendered_for_the_preview_without_keeping_its_manifest(provider: Provider):
+@pytest.mark.sandbox  # brings the manifest
+def test_a_controller_is_rendered_for_the_preview_without_keeping_its_manifest(provider: Provider, manifests):
     answer = provider.check("Controller", {"version": "3.5.7"})
     checked = plain(answer.inputs)
     assert checked["namespace"] == "argocd"

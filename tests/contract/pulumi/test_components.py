@@ -94,6 +94,7 @@ def test_a_wrong_input_of_a_component_is_told_without_a_traceback(provider: Prov
     assert "File " not in str(caught.value)
 
 
+@pytest.mark.sandbox  # brings the CLI
 def test_the_schema_is_one_that_pulumi_accepts(tmp_path, provider: Provider):
     import subprocess
 
