@@ -68,10 +68,9 @@ def application(gitops):
     )
 
 
-def test_before_an_installation_only_the_follower_runs():
-    with Sandbox.start(argocd=True) as sandbox:
-        assert tools(sandbox) == {}
-        assert "argocd-follower" in [process.name for process in sandbox.processes()]
+def test_before_an_installation_only_the_follower_runs(gitops):
+    assert tools(gitops) == {}
+    assert "argocd-follower" in [process.name for process in gitops.processes()]
 
 
 def test_what_is_committed_arrives_in_less_memory_than_promised(gitops, cluster, application):
@@ -109,11 +108,10 @@ def test_after_its_removal_they_finish_the_applications_and_then_stop(gitops, cl
     assert not [pid for pid in running.values() if ProcessId.of(pid)]
 
 
-def test_a_stop_ends_them_too(connected):
-    with Sandbox.start(argocd=True) as sandbox:
-        controllers.install(connected(sandbox), INSTALLATION)
-        eventually(lambda: all_run(sandbox))
-        running = tools(sandbox)
+def test_a_stop_ends_them_too(gitops, cluster):
+    """The last test: it stops the sandbox of this file."""
+    running = tools(gitops)
+    gitops.stop()
     assert not [pid for pid in running.values() if ProcessId.of(pid)]
-    assert marked(sandbox.folder) == []
-    assert not sandbox.folder.exists()
+    assert marked(gitops.folder) == []
+    assert not gitops.folder.exists()
