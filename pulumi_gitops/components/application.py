@@ -37,7 +37,8 @@ class ApplicationArgs(TypedDict):
     self_heal: NotRequired[pulumi.Input[bool]]
     """Undo changes that were made past the repository; Flux always does, at every interval. Default: false."""
     create_namespace: NotRequired[bool]
-    """Create the destination namespace; it stays when the application is removed. Default: false."""
+    """Create the destination namespace. Argo CD makes it if it is missing, and leaves it behind; for Flux it is a child
+    of this component: it has to be new, and goes with the application. Default: false."""
     helm: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]
     """A chart in place of path: {chart, version, values, releaseName}; Argo CD also {valueFiles, parameters}, Flux
     {valuesFrom}. In Python the names are release_name, value_files and values_from."""

@@ -241,9 +241,7 @@ def _child(
 
     outlined = obj["metadata"]
     if obj["kind"] == "Namespace":
-        # What others put into it outlives the component.
-        kept = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True))
-        return Namespace(name, metadata=metadata, opts=kept)
+        return Namespace(name, metadata=metadata, opts=opts)
     if obj["kind"] == "Secret":
         data = full.apply(lambda o: o["stringData"])
         return Secret(outlined["name"], metadata=metadata, type=obj["type"], string_data=data, opts=opts)

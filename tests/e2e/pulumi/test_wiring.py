@@ -51,6 +51,15 @@ def test_an_app_of_apps_is_delivered_within_its_project(stack, cluster, sandbox,
     template = cluster.get(ObjectRef("", "v1", "Secret", "argocd", "repo-git-server"))
     assert template["metadata"]["labels"]["argocd.argoproj.io/secret-type"] == "repo-creds"
 
+    # What is done by hand is undone; with the file of an application its objects go, when a Sync brings the commit.
+    shop = ObjectRef("apps", "v1", "Deployment", "shop", "shop")
+    cluster.patch(shop, {"spec": {"replicas": 7}})
+    healed = cluster.watch("apps/v1", "Deployment", namespace="shop", field_selector="metadata.name=shop", timeout=60)
+    assert any(event.object["spec"]["replicas"] == 2 for event in healed)
+    second = commit_files(
+        url, "main", files={}, delete=["apps/billing.yaml"], message="Less", credentials=credentials
+    ).commit
+
     # A cluster's facts are annotations of its Secret; the credentials in it are secrets of Pulumi.
     program = (stack.folder / "__main__.py").read_text()
     more = """
@@ -81,10 +90,15 @@ gitops.ApplicationSet(
     },
     opts=pulumi.ResourceOptions(depends_on=[argocd]),
 )
+latest = gitops.Sync("latest", {"application": apps.name, "revision": config.require("commit")})
+pulumi.export("synced", latest.revision)
 """
     (stack.folder / "__main__.py").write_text(program + more)
     stack.pulumi("config", "set", "--secret", "token", stdin=TOKEN)
+    stack.pulumi("config", "set", "commit", second)
     said += stack.up()
+    assert stack.outputs()["synced"] == second
+    assert cluster.find(ObjectRef("apps", "v1", "Deployment", "billing", "billing")) is None
     found = cluster.get(ObjectRef("", "v1", "Secret", "argocd", "cluster-production"))
     assert found["metadata"]["labels"]["stage"] == "production"
     assert found["metadata"]["annotations"]["vpc"] == "vpc-1"

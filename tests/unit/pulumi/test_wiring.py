@@ -164,7 +164,7 @@ class Monitor(mocks.MockMonitor):
     def RegisterResource(self, request):
         if request.custom:
             registered.append({
-                "type": request.type, "name": request.name, "parent": request.parent, "kept": request.retainOnDelete,
+                "type": request.type, "name": request.name, "parent": request.parent,
                 "dependencies": [urn.rpartition("::")[2] for urn in request.dependencies],
                 "object": MessageToDict(request.object),
                 "from": {key: list(found.urns) for key, found in request.propertyDependencies.items()},
@@ -212,7 +212,6 @@ class Child:
 
     type: str
     name: str
-    kept: bool
     dependencies: list[str]
     object: dict[str, Any]
     secrets: frozenset[tuple[str | int, ...]]
@@ -238,7 +237,7 @@ def children(registered) -> dict[str, list[Child]]:
             continue
         properties = decode(json_format.ParseDict(entry["object"], struct_pb2.Struct()))
         dependent = {name for name, urns in entry["from"].items() if urns}
-        facts = [entry[name] for name in ("type", "name", "kept", "dependencies")]
+        facts = [entry[name] for name in ("type", "name", "dependencies")]
         made = Child(*facts, properties.values, properties.secrets, dependent)
         found.setdefault(entry["parent"].rpartition("::")[2], []).append(made)
     return found
@@ -296,12 +295,6 @@ def test_no_credential_is_anywhere_but_in_a_secret(children):
         ("Repository", "client_key"),
         ("Cluster", "client_key"),
     }
-
-
-def test_only_the_namespace_stays_when_an_application_is_removed(children):
-    assert [child.type.rpartition(":")[2] for name in CASES for child in wired(children, name) if child.kept] == [
-        "Namespace"
-    ]
 
 
 def test_a_sync_waits_for_what_the_spec_says_and_comes_last(children):
