@@ -79,7 +79,8 @@ def repository_objects(spec: RepositorySpec) -> list[KubeObject]:
         objects.append(_secret(secret_ref(spec.name, namespace), _credentials(spec)))
         content["secretRef"] = {"name": f"repo-{spec.name}"}
     if spec.proxy:
-        ref = secret_ref(f"{spec.name}-proxy", namespace)
+        # Not below "repo-": a repository may well be called "shop-proxy".
+        ref = ObjectRef("", "v1", "Secret", namespace, f"proxy-{spec.name}")
         objects.append(_secret(ref, {"address": spec.proxy}))
         content["proxySecretRef"] = {"name": ref.name}
     return [*objects, {**_object(source_ref(source_kind(spec), spec.name, namespace)), "spec": content}]
