@@ -14,7 +14,7 @@ _RESOURCES = (FIRST, NO_OP)  # the rows whose CPU, memory and requests are in th
 def text(results: Results) -> str:
     """Return the tables for a terminal."""
     parts = [f"{title}\n{_aligned(table)}" for title, table in _tables(results)]
-    return "\n\n".join([*parts, *_remarks(results)]) + "\n"
+    return "\n\n".join([*parts, "\n".join(_remarks(results))]) + "\n"
 
 
 def markdown(results: Results) -> str:
@@ -93,6 +93,13 @@ def _remarks(results: Results) -> list[str]:
         for name, title in results.titles.items()
         if name in idle
     ]
+    remarks += [
+        f"{case.title}: only first apply and no-op of {', '.join(sorted(titles))} (--all-rows has all)."
+        for case, titles in results.shortened.items()
+    ]
+    load, cores = results.facts.get("load before"), results.facts.get("cores")
+    if load and cores and load > cores / 2:
+        remarks.append(f"The machine was busy before (load {load} on {cores} cores): the figures are upper bounds.")
     remarks += results.notes
     for case, name, row, error in results.failures():
         remarks.append(f"{results.titles[name]} failed ({case.title}, {row}): {error}")

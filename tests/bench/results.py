@@ -86,6 +86,7 @@ class Results:
         latencies: Contender -> one per round.
         floors: What an empty run takes: title -> seconds.
         notes: Contenders that could not take part, and why.
+        shortened: Case -> titles of what was so slow that only first apply and no-op were measured.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class Results:
     latencies: dict[str, list[Latency]] = field(default_factory=dict)
     floors: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    shortened: dict[Case, set[str]] = field(default_factory=dict)
 
     def add(self, case: Case, name: str, samples: Iterable[Sample]) -> None:
         """Add a round."""

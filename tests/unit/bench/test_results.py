@@ -76,6 +76,16 @@ def test_a_no_op_that_asks_the_cluster_nothing_is_said_to_be_one(results):
     assert [line.partition(":")[0] for line in report.text(results).splitlines() if said in line] == ["task", "k8s"]
 
 
+def test_what_was_left_out_and_a_busy_machine_are_said(results):
+    results.shortened = {SLOW: {"k8s", "Helm | 3"}}
+    results.facts |= {"load before": 7.5}
+    lines = report.text(results).splitlines()
+    assert f"{SLOW.title}: only first apply and no-op of Helm | 3, k8s (--all-rows has all)." in lines
+    assert any("load 7.5 on 2 cores" in line for line in lines)
+    results.facts |= {"load before": 0.5}
+    assert "upper bounds" not in report.text(results)
+
+
 def test_the_markdown_is_a_table_with_the_same_figures(results):
     text = report.markdown(results)
     assert "| Ours | 1.00 | 0.25 | 0.50 | - | - |" in text
