@@ -17,7 +17,8 @@ from .transport import Transport
 from .watching import Event, Follower
 
 FIELD_MANAGER = "pulumi-gitops"
-_PAGE = 500
+# Large enough for one request in nearly all cases, small enough for the API server to bear.
+_PAGE = 2500
 # A log is read for an error message: little of it, and not for long.
 _LOG_BYTES = 32768
 _LOG_SECONDS = 10.0

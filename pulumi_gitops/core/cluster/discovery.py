@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ApiError, NotFoundError, UnknownKindError
 from .transport import Transport
 
+_ROOTS = ("/api", "/apis")
 _AGGREGATED = (
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,"
@@ -50,6 +52,27 @@ class Resource:
         return "/".join(parts)
 
 
+def _builtin(api_version: str, namespaced: str, cluster: str = "") -> dict[tuple[str, str], Resource]:
+    group, _, version = api_version.rpartition("/")
+    return {
+        (api_version, kind): Resource(group, version, kind, f"{kind.lower()}s", scope)
+        for kinds, scope in ((namespaced, True), (cluster, False))
+        for kind in kinds.split()
+    }
+
+
+# Every API server that we support (1.23 and newer) serves these, under these paths: a set of nothing else needs no
+# discovery at all. Only kinds whose plural is their name with an s.
+_ALWAYS = {
+    **_builtin("v1", "ConfigMap Event PersistentVolumeClaim Pod Secret Service ServiceAccount", "Namespace"),
+    **_builtin("apps/v1", "DaemonSet Deployment ReplicaSet StatefulSet"),
+    **_builtin("batch/v1", "CronJob Job"),
+    **_builtin("coordination.k8s.io/v1", "Lease"),
+    **_builtin("rbac.authorization.k8s.io/v1", "Role RoleBinding", "ClusterRole ClusterRoleBinding"),
+    **_builtin("apiextensions.k8s.io/v1", "", "CustomResourceDefinition"),
+}
+
+
 class Discovery:
     """The kinds of one cluster, read once and again when something is missing. Thread-safe."""
 
@@ -61,6 +84,9 @@ class Discovery:
 
     def find(self, api_version: str, kind: str) -> Resource | None:
         """Return the resource, or None when the cluster does not serve it (as far as read already)."""
+        always = _ALWAYS.get((api_version, kind))
+        if always is not None:
+            return always
         with self._lock:
             if not self._loaded:
                 self._load()
@@ -101,12 +127,21 @@ class Discovery:
 
     def _load(self) -> None:
         known: dict[tuple[str, str], Resource] = {}
-        for root in ("/api", "/apis"):
-            body = self._transport.json("GET", root, doing="read the kinds of the cluster", accept=_AGGREGATED)
+        for root, body in zip(_ROOTS, self._roots(), strict=True):
             found = _aggregated(body) if body.get("kind") == "APIGroupDiscoveryList" else self._classic(root, body)
             for resource in found:
                 known[resource.api_version, resource.kind] = resource
         self._known, self._loaded = known, True
+
+    def _roots(self) -> list[dict[str, Any]]:
+        def read(root: str) -> dict[str, Any]:
+            body: dict[str, Any] = self._transport.json(
+                "GET", root, doing="read the kinds of the cluster", accept=_AGGREGATED
+            )
+            return body
+
+        with ThreadPoolExecutor(len(_ROOTS), thread_name_prefix="gitops-discovery") as pool:
+            return list(pool.map(read, _ROOTS))
 
     def _classic(self, root: str, body: dict[str, Any]) -> Iterable[Resource]:
         """Read group by group, for API servers before 1.27."""

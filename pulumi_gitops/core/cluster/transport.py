@@ -22,7 +22,7 @@ from .settings import Endpoint
 from .statuses import ILL_TYPED, error_for
 
 # Parallel requests of one run; the pool keeps as many connections.
-POOL_SIZE = 16
+POOL_SIZE = 24
 _CONNECT_SECONDS = 10.0
 _ATTEMPTS = 6
 # A server that answered before and is away now is being restarted or replaced: about a minute is worth waiting.

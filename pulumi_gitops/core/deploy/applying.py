@@ -19,6 +19,8 @@ from .pruning import Removal, wait_gone
 from .waiting import Target, wait_ready
 
 _DEFINITIONS_SECONDS = 60.0
+_SERVED_SECONDS = 10.0
+_PAUSE = 0.05
 
 Checkpoint = Callable[[], None]
 """Called before each stage; raises when the run may not go on (its lock was lost)."""
@@ -81,8 +83,7 @@ def apply_steps(
     definitions = apply_batch([step for step in work if stage_of(step.change.ref.kind) == 0])
     if definitions:
         wait_ready(cluster, [Target.of(o) for o in definitions], timeout=_DEFINITIONS_SECONDS, progress=progress)
-        if any(is_crd(obj) for obj in definitions):
-            cluster.discovery.refresh()
+        await_served(cluster, definitions)
     rank = ranks([step.wanted for step in steps])
     rest = sorted(
         (step for step in steps if stage_of(step.change.ref.kind)), key=lambda step: rank[step.change.ref.key]
@@ -96,6 +97,25 @@ def apply_steps(
         if number < len(groups):
             _await_group(cluster, group, done, timeout, progress)
     return done
+
+
+def await_served(cluster: Cluster, definitions: Sequence[KubeObject]) -> None:
+    """Wait until the API server names the kinds of new CRDs: it does so a moment after they are established.
+
+    A kind that it does not name in time is left to the apply of its objects, which says so.
+    """
+    kinds = []
+    for crd in filter(is_crd, definitions):
+        spec = crd["spec"]
+        served = [version["name"] for version in spec.get("versions") or [] if version.get("served")]
+        kinds += [(f"{spec['group']}/{version}", spec["names"]["kind"]) for version in served]
+    if not kinds:
+        return
+    cluster.discovery.refresh()
+    deadline = time.monotonic() + _SERVED_SECONDS
+    while not all(cluster.discovery.find(*kind) for kind in kinds) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        cluster.discovery.refresh()
 
 
 def _await_group(

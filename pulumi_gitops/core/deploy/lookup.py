@@ -33,14 +33,17 @@ class Lookup:
     part_of: str
     missing_namespaces: set[str] = field(default_factory=set)
     owned: dict[str, KubeObject] = field(default_factory=dict)
+    _listed: set[Group] = field(default_factory=set)
 
     def read_owned(self, refs: Iterable[ObjectRef]) -> None:
-        """Read every object that carries our label, of the kinds and in the namespaces of `refs`.
+        """Read every object that carries our label, of the kinds and in the namespaces of `refs`; each only once.
 
         Raises:
             ApiError: A LIST failed. Where only the right to list is missing, objects are read one by one later.
         """
-        groups = sorted({(ref.api_version, ref.kind, ref.namespace) for ref in refs if self._may_exist(ref)})
+        wanted = {(ref.api_version, ref.kind, ref.namespace) for ref in refs if self._may_exist(ref)}
+        groups = sorted(wanted - self._listed)
+        self._listed.update(groups)
 
         def read(group: Group) -> list[KubeObject]:
             api_version, kind, namespace = group

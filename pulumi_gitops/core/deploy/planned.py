@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 from ..cluster import Cluster
 from ..errors import GitOpsError, InputError, PruneRefusedError
@@ -149,8 +149,8 @@ def plan_release(
         GitOpsError: The set is not valid, or the cluster can not be asked.
     """
     spec.check()
-    record = records.read(cluster, spec.name, spec.namespace)
     part_of = records.apply_set_id(spec.name, spec.namespace)
+    found: list[Record | None] = []
     planner = Planner(
         cluster,
         Policy(
@@ -160,7 +160,7 @@ def plan_release(
             ignored=tuple(map(IgnoredField.parse, spec.ignore_fields)),
             recreate=spec.recreate,
             thorough=thorough,
-            sent=_once(partial(_sent, cluster, record)),
+            sent=_once(lambda: _sent(cluster, found[0])),
         ),
     )
     objects = [obj for obj in spec.objects if is_deployed(obj)]
@@ -169,16 +169,18 @@ def plan_release(
     ranks(payloads)
     with_expressions([Target.of(payload) for payload in payloads], spec.wait_for)
     refs = [ObjectRef.of(payload) for payload in payloads]
+    record = _read(cluster, spec, planner.lookup, refs)
+    found.append(record)
     creates = _namespace_is_missing(cluster, spec, record, refs)
     brought = {ref.name for ref in refs if ref.kind == "Namespace" and not ref.group}
     planner.missing_namespaces |= {spec.namespace} if creates else set()
     planner.missing_namespaces |= {name for name in brought if cluster.find(namespace_ref(name)) is None}
     check_namespaces(cluster, payloads, {spec.namespace})
     inventory = record.inventory if record else ()
-    if record:
-        planner.lookup.read_owned([*refs, *(item.ref for item in inventory)])
+    planner.lookup.read_owned(item.ref for item in inventory)
     steps = planner.steps(payloads)
-    gone = leaving(cluster, planner.lookup, refs, inventory)
+    # Without a record nothing is pruned: a label alone does not tell what belonged to the set.
+    gone = leaving(cluster, planner.lookup, refs, inventory) if record else []
     kept = keep or {}
     decided = removals(
         [obj for obj in gone if ObjectRef.of(obj).key not in kept],
@@ -203,6 +205,23 @@ def plan_release(
         set_digest=set_digest(payloads),
         warnings=(*cluster.transport.warnings, *_left_out(spec.objects)),
     )
+
+
+def _read(cluster: Cluster, spec: ReleaseSpec, lookup: Lookup, refs: Sequence[ObjectRef]) -> Record | None:
+    """Return the record, while what is there of the set is read at the same time."""
+    found: list[Record | None] = []
+
+    def read_record() -> None:
+        found.append(records.read(cluster, spec.name, spec.namespace))
+
+    def read_owned() -> None:
+        lookup.read_owned(refs)
+
+    reads: list[Callable[[], None]] = [read_record, read_owned]
+    for answer in each(lambda read: read(), reads):
+        if isinstance(answer, GitOpsError):
+            raise answer
+    return found[0]
 
 
 def _left_out(objects: Sequence[KubeObject]) -> list[str]:
