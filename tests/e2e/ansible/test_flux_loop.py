@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_gitops.core.cluster import ConnectionOptions, connect
 from pulumi_gitops.core.controllers import catalog, download
 from pulumi_gitops.core.controllers.lockfile import Lock
 from pulumi_gitops.core.git import Credentials, commit_files
 from pulumi_gitops.core.objects import ObjectRef
-from pulumi_gitops.sandbox import Sandbox, flux_manifest
+from pulumi_gitops.sandbox import flux_manifest
 from tests.e2e.ansible.playbooks import task
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
@@ -35,20 +34,6 @@ SECRETS = {
     "webhook_secret": "canary-45be1d28",
 }
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {colour: %s, stage: '${stage}'}\n"
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    """A sandbox of this module's own, in which Flux's processes follow its manifests."""
-    with Sandbox.start(flux=True) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def cluster(sandbox):
-    """A connection to that sandbox."""
-    with connect(ConnectionOptions(kubeconfig=str(sandbox.kubeconfig))) as connected:
-        yield connected
 
 
 @pytest.fixture

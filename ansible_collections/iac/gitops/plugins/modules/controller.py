@@ -192,7 +192,7 @@ EXAMPLES = r"""
 - name: Install Flux, the same manifests every time
   iac.gitops.controller:
     name: flux
-    version: 2.9.4
+    version: 2.9.2
     lock_file: gitops.lock
 
 - name: Install the part of Flux that is needed, locked down for tenants
