@@ -25,6 +25,7 @@ MARK = "PULUMI_GITOPS_SANDBOX"
 
 _PROC = Path("/proc")
 _TAIL_LINES = 20
+_STARTED_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +149,30 @@ def kill_all(folder: Path) -> None:
 def marked(folder: Path) -> list[ProcessId]:
     """Return all live processes that carry the mark of this sandbox, this process excepted."""
     variable = f"{MARK}={folder}".encode()
-    found: list[ProcessId] = []
-    for entry in _PROC.iterdir():
-        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
-            continue
-        try:
-            environment = (entry / "environ").read_bytes()
-        except OSError:  # another user's, or gone
-            continue
-        if variable in environment.split(b"\0") and (process := ProcessId.of(int(entry.name))):
-            found.append(process)
-    return found
+    entries = [entry for entry in _PROC.iterdir() if entry.name.isdecimal() and int(entry.name) != os.getpid()]
+    environments = {entry: _environment(entry) for entry in entries}
+    # A program that is being started has none for a moment. Kernel threads never have one, and no executable either.
+    starting = [entry for entry, found in environments.items() if not found and _has_executable(entry)]
+    if starting:
+        time.sleep(_STARTED_SECONDS)
+        environments |= {entry: _environment(entry) for entry in starting}
+    found = [entry for entry, environment in environments.items() if variable in environment.split(b"\0")]
+    return [process for entry in found if (process := ProcessId.of(int(entry.name)))]
+
+
+def _environment(entry: Path) -> bytes:
+    try:
+        return (entry / "environ").read_bytes()
+    except OSError:  # another user's, or gone
+        return b""
+
+
+def _has_executable(entry: Path) -> bool:
+    try:
+        (entry / "exe").readlink()
+    except OSError:
+        return False
+    return True
 
 
 def memory_bytes(processes: Iterable[ProcessId]) -> int:

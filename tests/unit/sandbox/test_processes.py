@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from pulumi_gitops.core.errors import SandboxError
+from pulumi_gitops.sandbox import processes
 from pulumi_gitops.sandbox.processes import Command, ProcessId, kill, kill_all, marked, memory_bytes, spawn, tail
 
 SLEEP = "import signal; print('up', flush=True); signal.pause()"
@@ -63,6 +65,19 @@ def test_a_child_that_died_by_itself_is_dead_and_let_go_when_it_is_killed(start)
     kill([process])
     with pytest.raises(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
+
+
+def test_one_that_is_just_being_started_is_found(tmp_path, monkeypatch):
+    """The kernel shows no environment for it yet, as for its own threads, which have no executable."""
+    for pid in ("41", "42"):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "environ").touch()
+        (tmp_path / pid / "stat").write_text(f"{pid} (tool) S {' 7' * 30}")
+    (tmp_path / "42" / "exe").symlink_to(sys.executable)
+    monkeypatch.setattr(processes, "_PROC", tmp_path)
+    mark = f"A=1\0{processes.MARK}=/sandbox\0"
+    monkeypatch.setattr(processes.time, "sleep", lambda _: (tmp_path / "42" / "environ").write_text(mark))
+    assert [process.pid for process in processes.marked(Path("/sandbox"))] == [42]
 
 
 def test_the_name_of_a_program_can_not_confuse_the_start_time(start, tmp_path):
