@@ -244,7 +244,7 @@ def _decoded(data: bytes, doing: str) -> Any:
 
 
 def _pause(attempt: int) -> float:
-    # Full jitter on the upper half, so that sixteen workers do not come back at once.
+    # Full jitter on the upper half, so that the workers do not all come back at once.
     longest: float = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreading load, not security
 
