@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 KubeObject = dict[str, Any]
 
 CRD_GROUP = "apiextensions.k8s.io"
 
+_Json = TypeVar("_Json")
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectRef:
-    """The identity of an object.
+
+class ObjectRef(NamedTuple):
+    """The identity of an object. A tuple, as thousands are made in a run.
 
     Attributes:
         group: API group, "" for the core group.
@@ -35,13 +34,8 @@ class ObjectRef:
         """Return the identity of `obj`; missing parts become ""."""
         group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
         metadata = obj.get("metadata") or {}
-        return cls(
-            group=group,
-            version=version,
-            kind=str(obj.get("kind", "")),
-            namespace=str(metadata.get("namespace") or ""),
-            name=str(metadata.get("name") or ""),
-        )
+        namespace, name = str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+        return cls(group, version, str(obj.get("kind", "")), namespace, name)
 
     @property
     def api_version(self) -> str:
@@ -56,7 +50,8 @@ class ObjectRef:
     @property
     def key(self) -> str:
         """Stable text form without the version: ``apps/Deployment/shop/web``, ``Namespace/shop``."""
-        return "/".join(part for part in (self.group, self.kind, self.namespace, self.name) if part)
+        place = f"{self.kind}/{self.namespace}/{self.name}" if self.namespace else f"{self.kind}/{self.name}"
+        return f"{self.group}/{place}" if self.group else place
 
     def __str__(self) -> str:
         """For people: ``Deployment shop/web``, ``Namespace shop``."""
@@ -78,9 +73,18 @@ def uid_of(obj: KubeObject) -> str:
     return str((obj.get("metadata") or {}).get("uid") or "")
 
 
+def copied(value: _Json) -> _Json:
+    """Return a deep copy of a JSON value: several times as fast as ``copy.deepcopy``, which looks for cycles."""
+    if isinstance(value, dict):
+        return {key: copied(below) for key, below in value.items()}  # type: ignore[return-value]  # the same type
+    if isinstance(value, list):
+        return [copied(item) for item in value]  # type: ignore[return-value]  # the same type
+    return value
+
+
 def with_metadata(obj: KubeObject, **fields: Any) -> KubeObject:
     """Return a copy of `obj` (metadata copied deeply, the rest shared) with these metadata fields set."""
-    return {**obj, "metadata": {**copy.deepcopy(obj.get("metadata") or {}), **fields}}
+    return {**obj, "metadata": {**copied(obj.get("metadata") or {}), **fields}}
 
 
 def is_crd(obj: KubeObject) -> bool:

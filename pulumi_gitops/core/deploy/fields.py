@@ -8,13 +8,12 @@ object ends the path: the value there is owned as a whole.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..objects import KubeObject
+from ..objects import KubeObject, copied
 
 FieldSet = Mapping[str, Any]
 
@@ -148,12 +147,12 @@ def owned_values(live: KubeObject, manager: str) -> Any:
 def _project(live: Any, fields: FieldSet) -> Any:
     owned = {key: value for key, value in fields.items() if key != "."}
     if not owned:
-        return copy.deepcopy(live) if "." not in fields else type(live)()
+        return copied(live) if "." not in fields else type(live)()
     if isinstance(live, dict):
         return {key: _project(live[key], below) for key in sorted(live) if (below := owned.get(f"f:{key}")) is not None}
     if isinstance(live, list):
         return [
-            _project(item, found[1]) if found[1] else copy.deepcopy(item)
+            _project(item, found[1]) if found[1] else copied(item)
             for item in live
             if (found := owned_item(item, owned)) is not None
         ]

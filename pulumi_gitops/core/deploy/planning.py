@@ -144,52 +144,68 @@ class Planner:
             GitOpsError: The cluster can not be asked at all.
         """
         lives = self.lookup.lives(payloads)
-        spared = self._spared(payloads, lives)
-
-        def plan(payload: KubeObject) -> Step:
-            key = ObjectRef.of(payload).key
-            return self._step(payload, lives.get(key), ask=key not in spared)
-
-        results = each(plan, payloads)
+        found: dict[str, Step] = {}
+        asked: dict[str, KubeObject] = {}
+        for payload in payloads:
+            ref = ObjectRef.of(payload)
+            live = lives.get(ref.key)
+            step = self._without_asking(payload, live, ref) if live else None
+            if step is None:
+                asked[ref.key] = payload
+            else:
+                found[ref.key] = step
+        spared = self._spared(asked, lives)
+        results = each(lambda key: self._asked(asked[key], lives.get(key), ask=key not in spared), asked)
         failures = [
-            (ObjectRef.of(payload), result)
-            for payload, result in zip(payloads, results, strict=True)
+            (ObjectRef.of(asked[key]), result)
+            for key, result in zip(asked, results, strict=True)
             if isinstance(result, GitOpsError)
         ]
         raise_failures(failures, what="plan", total=len(payloads))
-        return [result for result in results if isinstance(result, Step)]
+        found.update((key, result) for key, result in zip(asked, results, strict=True) if isinstance(result, Step))
+        return [found[ObjectRef.of(payload).key] for payload in payloads]
 
-    def _spared(self, payloads: list[KubeObject], lives: Mapping[str, KubeObject]) -> set[str]:
+    def _spared(self, asked: Mapping[str, KubeObject], lives: Mapping[str, KubeObject]) -> set[str]:
         """Return the keys of creations for which another one of the same shape is asked instead."""
         if self.policy.thorough:
             return set()
         first: dict[str, str] = {}
-        spared = set()
-        for payload in payloads:
-            key = ObjectRef.of(payload).key
-            if key not in lives and first.setdefault(shape_of(payload), key) != key:
-                spared.add(key)
-        return spared
+        return {
+            key
+            for key, payload in asked.items()
+            if key not in lives and first.setdefault(shape_of(payload), key) != key
+        }
 
-    def _step(self, payload: KubeObject, live: KubeObject | None, *, ask: bool) -> Step:
+    def _without_asking(self, payload: KubeObject, live: KubeObject, ref: ObjectRef) -> Step | None:
+        """Return the step for an object that exists if no request is needed to know it."""
+        foreign = foreign_owner(live, adopt=self.policy.ownership is Ownership.ADOPT)
+        if foreign:
+            change = Change(Action.HANDED_OVER, ref, shown(live), shown(live), f"owned by {foreign}")
+            return Step(change, payload, live)
+        try:
+            self._check_owner(live, ref)
+        except OwnershipError as error:
+            return Step(_refusal(error, ref, live, payload), payload, live)
+        wanted = leave_ignored(payload, live, self.policy.ignored)
+        if not self._takes_over(live) and surely_unchanged(wanted, live, FIELD_MANAGER):
+            return Step(Change(Action.UNCHANGED, ref), wanted, live)
+        return None
+
+    def _asked(self, payload: KubeObject, live: KubeObject | None, *, ask: bool) -> Step:
+        """Return the step for an object about which the server is asked."""
         ref = ObjectRef.of(payload)
         try:
             if live is None:
                 return self._creation(payload, ref, ask=ask)
-            foreign = foreign_owner(live, adopt=self.policy.ownership is Ownership.ADOPT)
-            if foreign:
-                change = Change(Action.HANDED_OVER, ref, shown(live), shown(live), f"owned by {foreign}")
-                return Step(change, payload, live)
-            self._check_owner(live, ref)
             wanted = leave_ignored(payload, live, self.policy.ignored)
-            takes_over = self.policy.ownership is Ownership.ADOPT and bool(left_behind(live))
-            if not takes_over and surely_unchanged(wanted, live, FIELD_MANAGER):
-                return Step(Change(Action.UNCHANGED, ref), wanted, live)
-            return self._difference(wanted, live, ref, takes_over=takes_over)
+            return self._difference(wanted, live, ref, takes_over=self._takes_over(live))
         except UnauthorizedError:
             raise
-        except (ApiError, OwnershipError) as error:
+        except ApiError as error:
             return Step(_refusal(error, ref, live, payload), payload, live)
+
+    def _takes_over(self, live: KubeObject) -> bool:
+        return self.policy.ownership is Ownership.ADOPT and bool(left_behind(live))
 
     def _check_owner(self, live: KubeObject, ref: ObjectRef) -> None:
         owner = release_of(live)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import copy
 import hashlib
 import hmac
 import json
@@ -14,7 +13,7 @@ from typing import Any
 
 from .. import redact
 from ..errors import EmptySetError, InputError, ManifestError
-from ..objects import KubeObject, ObjectRef, is_crd, labels_of, pod_template_of, with_metadata
+from ..objects import KubeObject, ObjectRef, copied, is_crd, labels_of, pod_template_of, with_metadata
 
 PART_OF_LABEL = "applyset.kubernetes.io/part-of"
 # Digest key for Secret values: it keeps a digest from being a plain hash of a guessable value.
@@ -35,7 +34,7 @@ def sanitize(obj: KubeObject) -> KubeObject:
     if not ref.name:
         how = "generateName makes a new object at every run" if metadata.get("generateName") else "it has no name"
         raise ManifestError(f"{ref.kind or 'an object'} can not be deployed: {how}", hint="Set metadata.name.")
-    result = copy.deepcopy(obj)
+    result = copied(obj)
     result.pop("status", None)
     _drop_timestamp(result)
     template = pod_template_of(result)
