@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Push-style deployment: plan, approve, apply, wait, prune, roll back, and the record of it."""
+"""Push-style deployment: plan, approve, apply, wait, prune, roll back, and the record of it.
+
+What a run that changes nothing does not need is loaded when it is used: loading takes longer than such a run's work.
+"""
 
 from __future__ import annotations
 
-from .approving import plan_file, read_plan_file, write_plan_file
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .diff import FieldChange
-from .history import ReleaseState, list_releases, read_release
-from .loose import apply_objects, delete_objects
 from .masking import shown
 from .model import (
     Action,
@@ -19,13 +22,18 @@ from .model import (
     Progress,
     ProgressCallback,
 )
-from .origin import detect_origin
 from .prepare import object_digest, prepare, set_digest, summarize
 from .readiness import Readiness, State, readiness
 from .record import Revision
 from .release import deploy, plan, rollback
-from .removal import remove
 from .spec import Approval, ForceConflicts, IgnoredField, Origin, Ownership, ReleaseSpec
+
+if TYPE_CHECKING:
+    from .approving import plan_file, read_plan_file, write_plan_file
+    from .history import ReleaseState, list_releases, read_release
+    from .loose import apply_objects, delete_objects
+    from .origin import detect_origin
+    from .removal import remove
 
 __all__ = [
     "Action",
@@ -67,3 +75,22 @@ __all__ = [
     "summarize",
     "write_plan_file",
 ]
+
+_LATER = {
+    "ReleaseState": "history",
+    "apply_objects": "loose",
+    "delete_objects": "loose",
+    "detect_origin": "origin",
+    "list_releases": "history",
+    "plan_file": "approving",
+    "read_plan_file": "approving",
+    "read_release": "history",
+    "remove": "removal",
+    "write_plan_file": "approving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

@@ -24,11 +24,9 @@ from .planned import PlannedRelease
 from .planning import namespace_ref
 from .prepare import PART_OF_LABEL, is_secret, object_digest
 from .pruning import remove_all
-from .record import Record, Revision
+from .record import OMITTED, Record, Revision
 from .storage import pack
 from .waiting import ObjectStatus, Target, all_ready, wait_ready
-
-OMITTED = "omitted"
 
 
 def make_namespace(cluster: Cluster, planned: PlannedRelease, progress: ProgressCallback) -> None:

@@ -13,7 +13,7 @@ from ..objects import KubeObject, ObjectRef
 from . import record as records
 from .fingerprint import plan_digest, plan_objects
 from .lookup import Lookup
-from .model import Action, Change, InventoryItem, Plan, PlannedObject
+from .model import Action, Change, DeployResult, InventoryItem, Plan, PlannedObject
 from .order import is_deployed, ranks
 from .parallel import each, raise_failures
 from .planning import Planner, Policy, Step, check_namespaces, namespace_ref
@@ -100,6 +100,23 @@ class PlannedRelease:
     def going(self) -> list[Removal]:
         """What is removed."""
         return [removal for removal in self.removals if removal.goes]
+
+    @property
+    def live(self) -> list[KubeObject]:
+        """What there is of the set, as it was read, but for what is in other hands."""
+        steps = (step for step in self.steps if step.change.action is not Action.HANDED_OVER)
+        return [step.live for step in steps if step.live]
+
+    def as_unchanged(self) -> DeployResult:
+        """Return the result of a run that changed nothing: what there is, and in check mode what would change."""
+        return DeployResult(
+            revision=self.number,
+            digest=self.set_digest,
+            changes=self.changes,
+            inventory=self.record.inventory if self.record else (),
+            plan_digest=self.digest,
+            warnings=self.warnings,
+        )
 
     def as_plan(self) -> Plan:
         """Return the plan for people and reports."""

@@ -31,6 +31,8 @@ _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 _FIELD_MANAGER = f"{TOOL}-applyset"
 _FACT_PREFIX = f"{TOOL}/"
 APPLYING, DEPLOYED, FAILED = "applying", "deployed", "failed"
+OMITTED = "omitted"
+"""Marks a kept object whose values the record does not hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,18 +11,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from ..cluster import Cluster
-from ..errors import GitOpsError, RevisionNotFoundError, RollbackFailedError, RolledBackError
-from ..objects import KubeObject, ObjectRef
+from ..errors import RevisionNotFoundError
 from . import record as records
-from .approving import check_approval
-from .carrying import OMITTED, await_ready, carry_out, make_namespace
-from .locking import ReleaseLock
-from .model import DeployResult, Plan, Progress, ProgressCallback, ignore_progress
+from .model import DeployResult, Plan, ProgressCallback, ignore_progress
 from .planned import PlannedRelease, plan_release
-from .record import Record, Revision
 from .spec import Approval, ForceConflicts, Origin, ReleaseSpec
-
-_NOT_RESTORED = "kept: the record does not hold what it contained (history_secrets: false)"
+from .targets import all_ready
 
 
 def plan(cluster: Cluster, spec: ReleaseSpec) -> Plan:
@@ -125,7 +119,9 @@ def rollback(
         raise RevisionNotFoundError(
             f"there is no release {name} in namespace {namespace}", hint="Check name, namespace and cluster."
         )
-    target = _target(record, to)
+    from .restoring import spec_of, target_of
+
+    target = target_of(record, to)
     base = ReleaseSpec(
         name=name,
         namespace=namespace,
@@ -141,7 +137,7 @@ def rollback(
         approval=approval or Approval(),
         origin=origin or Origin(),
     )
-    spec, keep = _spec_of(cluster, record, target, base)
+    spec, keep = spec_of(cluster, record, target, base)
     planned = plan_release(cluster, spec, thorough=check, keep=keep)
     return _run(cluster, planned, keep, check=check, progress=progress, rolled_back_to=target.number)
 
@@ -160,135 +156,15 @@ def _run(
 ) -> DeployResult:
     planned.refuse()
     if check:
-        return dataclasses.replace(_unchanged(planned), rolled_back_to=rolled_back_to if planned.changed else 0)
-    spec = planned.spec
-    if not planned.changed and planned.settled:
-        if spec.wait:
-            await_ready(cluster, planned, {}, progress)
-        return _unchanged(planned)
-    _check_approval(planned)
-    make_namespace(cluster, planned, progress)
-    with ReleaseLock(cluster, spec.name, spec.namespace, timeout=spec.lock_timeout, progress=progress) as lock:
-        planned = _fresh(cluster, planned, keep)
-        if not planned.changed and planned.settled:
-            return _unchanged(planned)
-        try:
-            return carry_out(cluster, planned, progress, checkpoint=lock.check, rolled_back_to=rolled_back_to)
-        except GitOpsError as failure:
-            if not spec.rollback_on_failure:
-                raise
-            raise _roll_back(cluster, planned, failure, lock, progress) from failure
+        return dataclasses.replace(planned.as_unchanged(), rolled_back_to=rolled_back_to if planned.changed else 0)
+    if not planned.changed and planned.settled and (not planned.spec.wait or _ready(planned)):
+        return planned.as_unchanged()
+    # Loaded only now: most runs change nothing, and loading all of it would be most of their time.
+    from .running import run
+
+    return run(cluster, planned, keep, progress=progress, rolled_back_to=rolled_back_to)
 
 
-def _unchanged(planned: PlannedRelease) -> DeployResult:
-    """Return the result of a run that changed nothing: what there is, and in check mode what would change."""
-    record = planned.record
-    return DeployResult(
-        revision=planned.number,
-        digest=planned.set_digest,
-        changes=planned.changes,
-        inventory=record.inventory if record else (),
-        plan_digest=planned.digest,
-        warnings=planned.warnings,
-    )
-
-
-def _check_approval(planned: PlannedRelease) -> None:
-    if planned.changed:
-        release = f"{planned.spec.namespace}/{planned.spec.name}"
-        check_approval(planned.spec.approval, release, planned.digest, planned.objects)
-
-
-def _fresh(cluster: Cluster, planned: PlannedRelease, keep: Mapping[str, str]) -> PlannedRelease:
-    """Return the plan, made anew if another run deployed between planning and getting the lock."""
-    record = records.read(cluster, planned.spec.name, planned.spec.namespace)
-    before = planned.record.resource_version if planned.record else ""
-    if (record.resource_version if record else "") == before:
-        return planned
-    again = plan_release(cluster, planned.spec, thorough=False, keep=keep)
-    again.refuse()
-    _check_approval(again)
-    return again
-
-
-# --- going back ------------------------------------------------------------------------------------------------------
-
-
-def _target(record: Record, number: int) -> Revision:
-    """Return the revision to go back to."""
-    name = f"release {record.namespace}/{record.name}"
-    listed = ", ".join(f"{r.number} ({r.status})" for r in record.revisions)
-    if number:
-        found = record.revision(number)
-        if found is None:
-            raise RevisionNotFoundError(f"{name} has no revision {number}", hint=f"It has {listed}.")
-        return found
-    latest = record.latest
-    if latest is not None and latest.status != records.DEPLOYED:
-        begun = record.revision(latest.rolled_back_to)
-        if begun is not None:
-            return begun  # a rollback that was interrupted goes on
-    earlier = [r for r in record.revisions[:-1] if r.status == records.DEPLOYED]
-    if latest is not None:
-        earlier = [r for r in earlier if r.digest != latest.digest] or earlier
-    if not earlier:
-        raise RevisionNotFoundError(f"{name} has no earlier revision to go back to", hint=f"It has {listed}.")
-    return earlier[-1]
-
-
-def _spec_of(
-    cluster: Cluster, record: Record, target: Revision, base: ReleaseSpec
-) -> tuple[ReleaseSpec, dict[str, str]]:
-    """Return the deployment that restores a revision, and what it has to leave as it is."""
-    objects = records.manifests_of(cluster, record, target.number)
-    if objects is None:
-        raise RevisionNotFoundError(
-            f"the record of release {record.namespace}/{record.name} no longer has the objects of revision "
-            f"{target.number}",
-            hint="Deploy them again from their source; history_limit says how many revisions are kept.",
-        )
-    omitted = [ObjectRef.of(obj) for obj in objects if obj.get(OMITTED)]
-    missing = [str(ref) for ref in omitted if cluster.find(ref) is None]
-    if missing:
-        raise RevisionNotFoundError(
-            f"revision {target.number} can not be restored: the record lacks the values of {', '.join(missing)}",
-            hint="They were deployed with history_secrets: false. Deploy that revision again from its source.",
-        )
-    keep = {ref.key: _NOT_RESTORED for ref in omitted}
-    kept: list[KubeObject] = [obj for obj in objects if not obj.get(OMITTED)]
-    return dataclasses.replace(base, objects=kept, prune=True, prune_limit=None), keep
-
-
-def _roll_back(
-    cluster: Cluster, planned: PlannedRelease, failure: GitOpsError, lock: ReleaseLock, progress: ProgressCallback
-) -> GitOpsError:
-    """Go back after a failed deployment and return the error that tells both."""
-    spec = planned.spec
-    where = f"release {spec.namespace}/{spec.name}: revision {planned.number} failed"
-    record = records.read(cluster, spec.name, spec.namespace)
-    last = record.last_deployed if record else None
-    if record is None or last is None:
-        return RollbackFailedError(
-            f"{where} and there is no earlier revision to go back to; what was applied stays\n{failure.message}",
-            hint=failure.hint,
-            details={"failure": failure.as_dict(), "rollback": None},
-        )
-    progress(Progress("rollback", f"going back to revision {last.number}"))
-    try:
-        base = dataclasses.replace(spec, approval=Approval(), rollback_on_failure=False, wait=True)
-        back, keep = _spec_of(cluster, record, last, base)
-        again = plan_release(cluster, back, thorough=False, keep=keep)
-        again.refuse()
-        result = carry_out(cluster, again, progress, checkpoint=lock.check, rolled_back_to=last.number)
-    except GitOpsError as error:
-        return RollbackFailedError(
-            f"{where}, and so did going back to revision {last.number}: the cluster holds a part of each\n"
-            f"- failure: {failure.message}\n- rollback: {error.message}",
-            hint="Correct the cause of the second and roll back again, or deploy a corrected set.",
-            details={"failure": failure.as_dict(), "rollback": error.as_dict()},
-        )
-    return RolledBackError(
-        f"{where}; rolled back to revision {last.number} (now revision {result.revision})\n{failure.message}",
-        hint="Correct the cause and deploy again; the objects of the last good revision are in place.",
-        details={"failure": failure.as_dict(), "rollback": result.as_dict()},
-    )
+def _ready(planned: PlannedRelease) -> bool:
+    """Tell whether all objects, read a moment ago, are ready."""
+    return all_ready(planned.live, wait_for=planned.spec.wait_for)

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what the user names to a list of objects."""
+"""From what the user names to a list of objects. A renderer is loaded when it is used."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .boundary import UnsafeSourceError
-from .helm import HelmChart, Rendered, render_helm
 from .images import repository_of, set_images
-from .kustomize import render_kustomize
 from .overrides import Overrides, apply_overrides
+from .rendering import HelmChart, Rendered
 from .request import Sources, render
 from .sources import as_objects, load_sources
-from .tools import ToolMissingError
+
+if TYPE_CHECKING:
+    from .helm import render_helm
+    from .kustomize import render_kustomize
+    from .tools import ToolMissingError
 
 __all__ = [
     "HelmChart",
@@ -28,3 +34,11 @@ __all__ = [
     "repository_of",
     "set_images",
 ]
+
+_LATER = {"ToolMissingError": "tools", "render_helm": "helm", "render_kustomize": "kustomize"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

@@ -6,64 +6,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..errors import EmptySetError, InputError, SourceUnavailableError
-from ..objects import KubeObject
 from ..process import run
 from ..yamlio import dump
 from .boundary import is_file, is_folder, is_remote, resolved
 from .helm_chart import OCI, check_chart
 from .helm_output import failure, notices, read_output, value_mask
+from .rendering import HelmChart, Rendered
 from .tools import find_helm, offline_env, online_env
 
 _RELEASE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 _LONGEST_RELEASE = 53
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HelmChart:
-    """A chart and what it is rendered with.
-
-    Attributes:
-        chart: Folder, archive (.tgz), or ``oci://registry/repository``. Names of repositories that ``helm repo add``
-            knows are not supported: they mean something else on another machine.
-        release_name: ``.Release.Name`` of the templates.
-        namespace: ``.Release.Namespace`` of the templates.
-        version: Version of the chart. Chooses the version of an ``oci://`` chart, which has to have one, here or as a
-            tag or digest; a folder or an archive has to be of this version.
-        values: Values, may hold secrets; they win over files.
-        value_files: Files with values; later ones win.
-        include_crds: The CustomResourceDefinitions of the chart's ``crds`` folders belong to the set.
-        kube_version: ``.Capabilities.KubeVersion`` of the templates, for example ``1.36.3``; Helm's own when empty.
-        api_versions: More of ``.Capabilities.APIVersions``, for example ``monitoring.coreos.com/v1``.
-    """
-
-    chart: str
-    release_name: str
-    namespace: str
-    version: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    value_files: Sequence[str | Path] = ()
-    include_crds: bool = True
-    kube_version: str = ""
-    api_versions: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """What came out of a source.
-
-    Attributes:
-        objects: The objects.
-        warnings: What the user should know: a hook that is left out, a value that Helm ignores.
-    """
-
-    objects: list[KubeObject] = field(repr=False)
-    warnings: tuple[str, ...] = ()
 
 
 def render_helm(

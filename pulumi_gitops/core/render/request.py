@@ -11,9 +11,8 @@ from typing import Any
 from ..errors import EmptySetError, InputError
 from ..objects import KubeObject, ObjectRef
 from .boundary import is_remote
-from .helm import HelmChart, Rendered, render_helm
-from .kustomize import render_kustomize
 from .overrides import Overrides, apply_overrides
+from .rendering import HelmChart, Rendered
 from .sources import as_objects, load_sources
 
 _SOURCES = ("definition", "src", "kustomize", "helm")
@@ -92,8 +91,12 @@ def _rendered(name: str, sources: Sources, release: str, namespace: str, base: P
     if name == "src":
         return Rendered(load_sources(sources.src or [], base=base))
     if name == "kustomize":
+        from .kustomize import render_kustomize
+
         folder = _from(base, sources.kustomize)
         return Rendered(render_kustomize(folder, allow_network=sources.allow_network))
+    from .helm import render_helm
+
     chart = _chart(sources.helm, release, namespace)
     files = [_from(base, file) for file in chart.value_files]
     located = replace(chart, chart=_from(base, chart.chart), value_files=files)
