@@ -16,6 +16,7 @@ from .project import only_argocd
 
 _GENERATORS = ("list", "git", "clusters", "matrix", "merge", "scmProvider", "pullRequest", "clusterDecisionResource",
                "plugin")  # fmt: skip
+_SYNC_POLICIES = ("create-only", "create-update", "create-delete", "sync")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class ApplicationSetSpec:
         only_argocd(self.controller, "application sets")
         check_name("name", self.name)
         check_namespace(self.namespace)
+        if self.sync_policy is not None and self.sync_policy not in _SYNC_POLICIES:
+            raise InputError(f"sync_policy {self.sync_policy!r} is none of {', '.join(_SYNC_POLICIES)}")
         if not self.generators:
             raise InputError(f"application set {self.name} has no generators")
         for generator in self.generators:

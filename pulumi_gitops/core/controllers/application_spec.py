@@ -9,14 +9,19 @@ from typing import Any
 
 from ..errors import InputError
 from . import catalog
-from .names import check_duration, check_name, check_namespace, check_revision, check_timeout
-from .options import refuse_others
-from .repository_spec import check_repository_url
+from .names import check_duration, check_name, check_namespace, check_revision, check_texts, check_timeout
+from .options import refuse, refuse_others
+from .repository_spec import check_repository_url, is_ssh
 
 _ARGOCD_ONLY = ("project", "kustomize", "sources", "ignore_differences", "retry", "sync_options", "sync_wave")
 _FLUX_ONLY = ("repository", "interval", "retry_interval", "timeout", "depends_on", "health_checks", "substitute",
               "substitute_from", "decryption", "service_account", "remediation", "drift_detection")  # fmt: skip
-_HELM_KEYS = frozenset({"chart", "version", "values", "value_files", "values_from", "parameters", "release_name"})
+_HELM_KEYS = frozenset({"chart", "version", "values", "release_name"})
+_MORE_HELM_KEYS = {"argocd": frozenset({"value_files", "parameters"}), "flux": frozenset({"values_from"})}
+# A Kustomization and a HelmRelease of Flux have different fields.
+_FOLDER_ONLY = ("retry_interval", "health_checks", "substitute", "substitute_from", "decryption", "prune")
+_CHART_ONLY = ("remediation", "drift_detection")
+_DRIFT_MODES = ("enabled", "warn", "disabled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +114,18 @@ class ApplicationSpec:
         for name in ("interval", "retry_interval", "timeout"):
             if getattr(self, name) is not None:
                 check_duration(name, getattr(self, name))
+        for name in ("substitute", "labels"):
+            check_texts(f"application {self.name}: {name}", getattr(self, name))
         refuse_others(self, self.controller, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
         self._check_source()
-        unknown = sorted(set(self.helm) - _HELM_KEYS)
+        if self.controller == "flux":
+            self._check_kind()
+        known = _HELM_KEYS | _MORE_HELM_KEYS[self.controller]
+        unknown = sorted(set(self.helm) - known)
         if unknown:
             raise InputError(
                 f"application {self.name}: helm has no option {', '.join(unknown)}",
-                hint=f"Options: {', '.join(sorted(_HELM_KEYS))}.",
+                hint=f"Options: {', '.join(sorted(known))}.",
             )
 
     @property
@@ -127,6 +137,26 @@ class ApplicationSpec:
     def is_chart(self) -> bool:
         """Whether it is a chart of a Helm repository and not a folder."""
         return "chart" in self.helm
+
+    def _check_kind(self) -> None:
+        if self.helm and not self.is_chart:
+            raise InputError(
+                f"application {self.name}: helm has no chart",
+                hint="Flux installs charts of Helm repositories: give helm.chart, without path.",
+            )
+        if self.drift_detection is not None and self.drift_detection not in _DRIFT_MODES:
+            raise InputError(f"drift_detection {self.drift_detection!r} is none of {', '.join(_DRIFT_MODES)}")
+        if self.is_chart and is_ssh(self.url):
+            raise InputError(
+                f"application {self.name}: charts do not come over SSH", hint="https://charts.example.com, or oci://..."
+            )
+        if self.url.startswith("oci://") and not self.is_chart:
+            raise InputError(
+                f"application {self.name}: {self.url} is no Git repository",
+                hint="Flux reads folders from Git repositories, and charts by helm.chart.",
+            )
+        what = "chart" if self.is_chart else "folder"
+        refuse(self, _FOLDER_ONLY if self.is_chart else _CHART_ONLY, f"a {what}, for Flux,")
 
     def _check_source(self) -> None:
         if self.sources:

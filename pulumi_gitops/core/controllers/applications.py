@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -50,17 +49,8 @@ def remove_repository(cluster: Cluster, spec: RepositorySpec, *, check: bool = F
     Raises:
         OwnershipError: An object of that name was not made by us.
     """
-    refs = [ObjectRef.of(obj) for obj in _everything_of(backend(spec.controller), spec)]
+    refs = backend(spec.controller).repository_refs(spec)
     return _remove(cluster, list(reversed(refs)), check=check)
-
-
-def _everything_of(knows: Backend, spec: RepositorySpec) -> list[KubeObject]:
-    """Return the objects that a repository of this name may have, whatever credentials it was made with."""
-    if spec.controller != "flux":
-        return knows.repository_objects(spec)
-    return knows.repository_objects(
-        dataclasses.replace(spec, proxy="http://proxy.example.com", username=spec.username or "git")
-    )
 
 
 class Wiring(Protocol):

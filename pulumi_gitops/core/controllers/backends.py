@@ -41,6 +41,10 @@ class Backend(Protocol):
         """Return the objects of a repository, in the order in which they are made."""
         ...
 
+    def repository_refs(self, spec: RepositorySpec) -> Sequence[ObjectRef]:
+        """Return all that a repository of this name and type may have, whatever its other options were."""
+        ...
+
     def application_objects(self, spec: ApplicationSpec) -> list[KubeObject]:
         """Return the objects of an application, in the order in which they are made; the last one is it."""
         ...
@@ -83,6 +87,10 @@ class ArgoCD:
     def repository_objects(self, spec: RepositorySpec) -> list[KubeObject]:
         """See :class:`Backend`."""
         return argocd.repository_objects(spec)
+
+    def repository_refs(self, spec: RepositorySpec) -> Sequence[ObjectRef]:
+        """See :class:`Backend`."""
+        return (argocd.repository_ref(spec.name, spec.target_namespace),)
 
     def application_objects(self, spec: ApplicationSpec) -> list[KubeObject]:
         """See :class:`Backend`."""
@@ -158,6 +166,10 @@ class Flux:
     def repository_objects(self, spec: RepositorySpec) -> list[KubeObject]:
         """See :class:`Backend`."""
         return flux.repository_objects(spec)
+
+    def repository_refs(self, spec: RepositorySpec) -> Sequence[ObjectRef]:
+        """See :class:`Backend`."""
+        return flux.repository_refs(spec)
 
     def application_objects(self, spec: ApplicationSpec) -> list[KubeObject]:
         """See :class:`Backend`."""

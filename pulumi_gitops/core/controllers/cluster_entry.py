@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..objects import KubeObject, ObjectRef
 from . import catalog
 from .argocd.wiring import SECRET_TYPE_LABEL, wiring_object
-from .names import check_name, check_namespace
+from .names import check_name, check_namespace, check_texts
 from .options import refuse_others
 
 IN_CLUSTER = "https://kubernetes.default.svc"
@@ -70,9 +70,8 @@ class ClusterSpec:
             raise InputError(f"cluster {self.name}: client_cert and client_key belong together")
         if self.insecure and self.ca_cert:
             raise InputError(f"cluster {self.name}: insecure and ca_cert exclude each other")
-        for key, value in self.metadata.items():
-            if not isinstance(value, str):
-                raise InputError(f"cluster {self.name}: metadata {key} is not a text", hint="Quote it.")
+        for name in ("metadata", "labels"):
+            check_texts(f"cluster {self.name}: {name}", getattr(self, name))
 
     @property
     def target_namespace(self) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ..errors import InputError
 
@@ -54,3 +55,10 @@ def check_duration(option: str, value: str) -> None:
     """Raise InputError unless `value` is a duration: ``30s``, ``1m``, ``1h30m``."""
     if not _DURATION.fullmatch(value):
         raise InputError(f"{option} {value!r} is not a duration", hint="A number with a unit: 30s, 10m, 1h30m.")
+
+
+def check_texts(option: str, values: Mapping[str, object]) -> None:
+    """Raise InputError unless all values of an option are texts, which a bare ``3`` or ``yes`` in YAML is not."""
+    for key, value in values.items():
+        if not isinstance(value, str):
+            raise InputError(f"{option} {key} is not a text", hint="Quote it.")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that only one controller has."""
+"""Options that not every controller has, or not every kind of what is wired."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from ..errors import InputError
@@ -23,14 +24,28 @@ def refuse_others(spec: Any, controller: str, *, hint: str = "Leave it out.", **
         InputError: Names the options.
     """
     foreign = {name for other, names in only.items() if other != controller for name in names}
+    refuse(spec, foreign, catalog.controller(controller).title, hint=hint)
+
+
+def refuse(spec: Any, names: Collection[str], what: str, *, hint: str = "Leave it out.") -> None:
+    """Refuse options that are given.
+
+    Args:
+        spec: A dataclass with the options.
+        names: The options that it must not have.
+        what: What has no such options.
+        hint: What to do.
+
+    Raises:
+        InputError: Names the options.
+    """
     given = [
         item.name
         for item in dataclasses.fields(spec)
-        if item.name in foreign and getattr(spec, item.name) != _default(item)
+        if item.name in names and getattr(spec, item.name) != _default(item)
     ]
     if given:
-        title = catalog.controller(controller).title
-        raise InputError(f"{title} has no option {', '.join(given)}", hint=hint, details={"property": given[0]})
+        raise InputError(f"{what} has no option {', '.join(given)}", hint=hint, details={"property": given[0]})
 
 
 def _default(item: dataclasses.Field[Any]) -> Any:

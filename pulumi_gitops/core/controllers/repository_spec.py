@@ -13,13 +13,17 @@ from .. import redact
 from ..errors import InputError
 from ..git.credentials import Credentials, check_url
 from . import catalog
-from .names import check_duration, check_name, check_namespace
-from .options import refuse_others
+from .names import check_duration, check_name, check_namespace, check_texts
+from .options import refuse, refuse_others
 
 # user@host:path, as git reads it.
 _SCP = re.compile(r"([A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!//)[^\s]+")
 _ARGOCD_ONLY = ("template", "project", "no_proxy")
 _FLUX_ONLY = ("branch", "tag", "semver", "commit", "interval", "ignore", "include", "verify", "known_hosts", "ca_cert")
+_GIT_ONLY = ("branch", "commit", "include", "bearer_token", "ssh_private_key", "known_hosts", "github_app_id",
+             "github_app_installation_id", "github_app_private_key", "github_app_url")  # fmt: skip
+# Sources of Flux are of different kinds, with different fields.
+_NOT_OF = {"git": (), "helm": (*_GIT_ONLY, "tag", "semver", "ignore", "verify", "proxy"), "oci": _GIT_ONLY}
 
 
 class RepositoryType(enum.StrEnum):
@@ -112,6 +116,7 @@ class RepositorySpec:
         check_repository_url(self.url, self.type)
         self._check_credentials()
         check_duration("interval", self.interval)
+        check_texts(f"repository {self.name}: include", self.include)
         self._check_controller()
         given = [name for name in ("branch", "tag", "semver", "commit") if getattr(self, name) is not None]
         if len(given) > 1:
@@ -121,12 +126,6 @@ class RepositorySpec:
     def target_namespace(self) -> str:
         """The controller's namespace, with the default filled in."""
         return self.namespace or catalog.controller(self.controller).default_namespace
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether anything has to be kept in a Secret."""
-        return any((self.username, self.password, self.bearer_token, self.ssh_private_key, self.github_app_id,
-                    self.client_cert, self.ca_cert, self.known_hosts))  # fmt: skip
 
     @property
     def _proxy_password(self) -> str | None:
@@ -167,6 +166,8 @@ class RepositorySpec:
                 "Argo CD keeps them for all repositories: options known_hosts and tls_certificates of the controller."
             )
         refuse_others(self, self.controller, hint=hint, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
+        if self.controller == "flux":
+            refuse(self, _NOT_OF[self.type], f"a repository of type {self.type}, for Flux,")
 
 
 def is_ssh(url: str) -> bool:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wired passes the CRDs of Argo CD and Flux as their API servers check it: no field too many, no wrong value."""
+"""What is wired passes the CRDs of Argo CD and Flux, strictly: no unknown field, no wrong value."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import uuid
 
@@ -88,7 +89,5 @@ def test_every_option_reaches_the_objects(kind, controller, options):
     made = objects_of(kind, controller, options)
     for name in options.keys() - WITHOUT_A_TRACE:
         rest = {key: value for key, value in options.items() if key != name}
-        try:
+        with contextlib.suppress(InputError, TypeError):  # it is required
             assert objects_of(kind, controller, rest) != made, name
-        except (InputError, TypeError):
-            pass  # it is required

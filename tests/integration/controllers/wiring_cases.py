@@ -64,11 +64,11 @@ CASES = {
                        "namespace": "shop", "replicas": [{"name": "web", "count": 3}], "commonLabels": {"a": "b"},
                        "patches": [{"target": {"kind": "Deployment"}, "patch": "- op: test"}]}},
         {**APP, "auto_sync": False, "prune": False, "wait": False, "wait_timeout": 60.0},
-        {**CHART, "helm": {"chart": "web", "version": "1.2.3", "release_name": "hello", "parameters": {"image.tag": "6"},
+        {**CHART, "helm": {"chart": "web", "version": "1.2.3", "release_name": "hello", "parameters": {"image": "6"},
                            "values": {"replicas": 2, "nested": {"list": [1, "two", None]}}}},
         {**APP, "helm": {"value_files": ["values-prod.yaml"], "values": {"replicas": 2}}},
         {"destination_namespace": "shop", "sources": [
-            {"repoURL": CHARTS, "chart": "web", "targetRevision": "1.2.3", "helm": {"valueFiles": ["$values/web.yaml"]}},
+            {"repoURL": CHARTS, "chart": "web", "targetRevision": "1", "helm": {"valueFiles": ["$values/web.yaml"]}},
             {"repoURL": URL, "targetRevision": "main", "ref": "values"},
         ]},
     ),

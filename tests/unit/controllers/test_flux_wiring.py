@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pulumi_gitops.core.controllers import (
+    ApplicationSetSpec,
     ApplicationSpec,
     ClusterSpec,
     NotificationSpec,
@@ -81,6 +84,24 @@ def test_helm_and_oci_repositories_are_sources_of_their_own_kinds():
     assert oci["spec"]["ref"] == {"tag": "1.2.3"}
 
 
+def test_a_registry_of_charts_is_an_oci_helm_repository():
+    [source] = repository(type="helm", url="oci://registry.example.com/charts")
+    assert source["spec"]["type"] == "oci"
+
+
+def test_oci_artifacts_are_pulled_with_a_pull_secret_and_certificates_in_one_of_their_own():
+    login, certificates, source = repository(
+        type="oci", url="oci://registry.example.com:5000/manifests", password="s3cr3t-word", ca_cert="PEM"
+    )
+    assert login["type"] == "kubernetes.io/dockerconfigjson"
+    assert json.loads(login["stringData"][".dockerconfigjson"]) == {
+        "auths": {"registry.example.com:5000": {"username": "git", "password": "s3cr3t-word"}}
+    }
+    assert certificates["stringData"] == {"ca.crt": "PEM"}
+    assert source["spec"]["secretRef"] == {"name": "repo-config"}
+    assert source["spec"]["certSecretRef"] == {"name": "certs-config"}
+
+
 def test_an_application_has_a_source_of_its_own_or_reads_from_a_connected_repository():
     source, own = application(create_namespace=False)
     assert source["kind"] == "GitRepository"
@@ -143,6 +164,21 @@ def test_a_chart_is_a_helm_release():
     ("make", "message"),
     [
         (lambda: application(project="team"), "Flux has no option project"),
+        (lambda: application(substitute={"replicas": 3}), "application shop: substitute replicas is not a text"),
+        (lambda: application(url="oci://registry.example.com/a"), "is no Git repository"),
+        (lambda: application(url="git@git.example.com:a", path="", helm={"chart": "a"}), "do not come over SSH"),
+        (lambda: application(path="", helm={"chart": "a"}, drift_detection="on"), "drift_detection 'on' is none of"),
+        (lambda: ApplicationSetSpec(name="a", generators=[{"list": {}}], sync_policy="never",
+                                    template={"metadata": {"name": "a"}, "spec": {"project": "a"}}),
+         "sync_policy 'never' is none of"),
+        (lambda: application(remediation=3), "a folder, for Flux, has no option remediation"),
+        (lambda: application(path="", helm={"chart": "a"}, substitute={"a": "b"}),
+         "a chart, for Flux, has no option substitute"),
+        (lambda: application(helm={"values": {"a": 1}}), "helm has no chart"),
+        (lambda: application(path="", helm={"chart": "a", "value_files": ["a"]}), "helm has no option value_files"),
+        (lambda: repository(type="helm", proxy="http://proxy.example.com"), "type helm, for Flux, has no option proxy"),
+        (lambda: repository(type="oci", url="oci://registry.example.com/a", branch="a"),
+         "type oci, for Flux, has no option branch"),
         (lambda: application(sync_options=["Validate=false"]), "Flux has no option sync_options"),
         (lambda: repository(template=True), "Flux has no option template"),
         (lambda: repository(url="ssh://git@git.example.com/c.git"), "SSH URL needs ssh_private_key"),

@@ -6,8 +6,10 @@ Field names follow the CRDs source.toolkit.fluxcd.io/v1, kustomize.toolkit.fluxc
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...objects import KubeObject, ObjectRef
 from ..application_spec import ApplicationSpec
@@ -43,11 +45,6 @@ def application_ref(spec: ApplicationSpec) -> ObjectRef:
     return ref(spec.name, spec.target_namespace)
 
 
-def secret_ref(name: str, namespace: str) -> ObjectRef:
-    """Return the identity of the Secret that holds a repository's credentials."""
-    return ObjectRef("", "v1", "Secret", namespace, f"repo-{name}")
-
-
 def source_kind(spec: RepositorySpec) -> str:
     """Return the kind of source that a repository is."""
     if spec.type == "helm":
@@ -59,11 +56,14 @@ def source_kind(spec: RepositorySpec) -> str:
 
 
 def repository_objects(spec: RepositorySpec) -> list[KubeObject]:
-    """Return the source, and before it the Secrets with its credentials and its proxy."""
+    """Return the source, and before it the Secrets with its credentials, certificates and proxy."""
     objects: list[KubeObject] = []
-    namespace = spec.target_namespace
+    login, certificates, proxy, source = repository_refs(spec)
     content: dict[str, Any] = {"url": _flux_url(spec.url), "interval": spec.interval}
-    if spec.type != "helm":
+    if spec.type == "helm":
+        if spec.url.startswith("oci://"):
+            content["type"] = "oci"
+    else:
         content["ref"] = _ref_of(spec)
         if spec.ignore is not None:
             content["ignore"] = spec.ignore
@@ -75,15 +75,25 @@ def repository_objects(spec: RepositorySpec) -> list[KubeObject]:
         ]
     if spec.github_app_id:
         content["provider"] = "github"
-    if spec.has_credentials:
-        objects.append(_secret(secret_ref(spec.name, namespace), _credentials(spec)))
-        content["secretRef"] = {"name": f"repo-{spec.name}"}
-    if spec.proxy:
-        # Not below "repo-": a repository may well be called "shop-proxy".
-        ref = ObjectRef("", "v1", "Secret", namespace, f"proxy-{spec.name}")
-        objects.append(_secret(ref, {"address": spec.proxy}))
-        content["proxySecretRef"] = {"name": ref.name}
-    return [*objects, {**_object(source_ref(source_kind(spec), spec.name, namespace)), "spec": content}]
+    for ref, field, secret in (
+        (login, "secretRef", _login(spec)),
+        (certificates, "certSecretRef", {} if spec.type == "git" else _opaque(_certificates(spec))),
+        (proxy, "proxySecretRef", _opaque({"address": spec.proxy})),
+    ):
+        if secret:
+            objects.append({**_object(ref), **secret})
+            content[field] = {"name": ref.name}
+    return [*objects, {**_object(source), "spec": content}]
+
+
+def repository_refs(spec: RepositorySpec) -> tuple[ObjectRef, ObjectRef, ObjectRef, ObjectRef]:
+    """Return what a repository may consist of: the Secrets for login, certificates and proxy, and the source."""
+    namespace = spec.target_namespace
+    # Each with a beginning of its own: a repository may well be called "shop-proxy".
+    login, certificates, proxy = (
+        ObjectRef("", "v1", "Secret", namespace, f"{kind}-{spec.name}") for kind in ("repo", "certs", "proxy")
+    )
+    return login, certificates, proxy, source_ref(source_kind(spec), spec.name, namespace)
 
 
 def _flux_url(url: str) -> str:
@@ -105,8 +115,8 @@ def _verify(spec: RepositorySpec) -> dict[str, Any]:
     return {**rest, **({"secretRef": {"name": spec.verify["secret"]}} if "secret" in spec.verify else {})}
 
 
-def _credentials(spec: RepositorySpec) -> dict[str, str]:
-    """Return the content of the Secret, with the keys that source-controller reads."""
+def _login(spec: RepositorySpec) -> dict[str, Any]:
+    """Return type and content of the Secret that a source logs in with, with the keys that source-controller reads."""
     given = {
         "username": spec.username or ("git" if spec.password is not None else None),
         "password": spec.password,
@@ -117,11 +127,20 @@ def _credentials(spec: RepositorySpec) -> dict[str, str]:
         "githubAppInstallationID": spec.github_app_installation_id,
         "githubAppPrivateKey": spec.github_app_private_key,
         "githubAppBaseURL": spec.github_app_url,
-        "ca.crt": spec.ca_cert,
-        "tls.crt": spec.client_cert,
-        "tls.key": spec.client_key,
     }
-    return {key: value for key, value in given.items() if value is not None}
+    if spec.type != "oci":
+        return _opaque({**given, **(_certificates(spec) if spec.type == "git" else {})})
+    if given["username"] is None:
+        return {}
+    # An OCIRepository takes pull secrets only.
+    entry = {"username": given["username"], "password": spec.password or ""}
+    config = {"auths": {urlsplit(spec.url).netloc: entry}}
+    return {"type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": json.dumps(config)}}
+
+
+def _certificates(spec: RepositorySpec) -> dict[str, str | None]:
+    """Return the certificates; of a Git repository they stand in the Secret with its login."""
+    return {"ca.crt": spec.ca_cert, "tls.crt": spec.client_cert, "tls.key": spec.client_key}
 
 
 # --- applications ----------------------------------------------------------------------------------------------------
@@ -226,8 +245,10 @@ def _chart(spec: ApplicationSpec) -> dict[str, Any]:
 # --- objects ---------------------------------------------------------------------------------------------------------
 
 
-def _secret(ref: ObjectRef, data: dict[str, str]) -> KubeObject:
-    return {**_object(ref), "type": "Opaque", "stringData": data}
+def _opaque(content: dict[str, str | None]) -> dict[str, Any]:
+    """Return type and content of a Secret; nothing when there is nothing to keep."""
+    data = {key: value for key, value in content.items() if value is not None}
+    return {"type": "Opaque", "stringData": data} if data else {}
 
 
 def _object(ref: ObjectRef) -> KubeObject:
