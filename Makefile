@@ -24,8 +24,8 @@ help: ## list the targets
 setup: ## make .venv with everything (PYTHON=python3.12 picks the interpreter)
 	@python3 scripts/setup.py
 
-demo: setup ## the whole story on a local control plane (KEEP=1 keeps it; CONTEXT= GIT_URL= use another cluster)
-	@$(BIN)/pulumi-gitops demo $(if $(KEEP),--keep) $(if $(CONTEXT),--context '$(CONTEXT)') $(if $(GIT_URL),--git-url '$(GIT_URL)')
+demo: setup ## the whole story on a local control plane (FLUX=1 with Flux; KEEP=1 keeps it; CONTEXT= GIT_URL= use another cluster)
+	@$(BIN)/pulumi-gitops demo $(if $(FLUX),--flux) $(if $(KEEP),--keep) $(if $(CONTEXT),--context '$(CONTEXT)') $(if $(GIT_URL),--git-url '$(GIT_URL)')
 
 test: setup lint types layers ## all checks, then all tests (PYTEST_ARGS="-k argocd" runs some)
 	@$(if $(PYTEST_ARGS),,$(BIN)/pulumi-gitops sandbox build >/dev/null)

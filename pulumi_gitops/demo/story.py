@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The story: deploy push-style, bootstrap Argo CD, wire a repository, commit, heal a hand edit, revert."""
+"""The story: deploy push-style, bootstrap a controller, wire a repository, commit, heal a hand edit, revert."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core import redact
@@ -25,6 +26,7 @@ from ..sandbox import Sandbox, bin_dir
 from ..sandbox.cli import own_command
 from ..sandbox.processes import MARK, direct, kill_all
 from .programs import Tools, environment
+from .pullers import ARGOCD, FLUX, Puller
 from .report import Report
 
 _FILES = Path(__file__).parent
@@ -40,28 +42,33 @@ class Stage:
     """Where the story takes place.
 
     Attributes:
+        puller: The controller.
         cluster: Connection of the demo itself.
         tools: Environment of the two faces.
         url: URL of the config repository.
         credentials: For it.
         where: For people.
         look_around: For people, when all of it stays.
+        settings: Configuration of the Pulumi program that belongs to this place.
         sandbox: The embedded one; None on another cluster.
     """
 
+    puller: Puller
     cluster: Cluster
     tools: Tools
     url: str
     credentials: Credentials
     where: str
     look_around: str
+    settings: Mapping[str, str] = field(default_factory=dict)
     sandbox: Sandbox | None = None
 
 
-def run_demo(*, keep: bool = False, context: str = "", git_url: str = "") -> int:
+def run_demo(*, flux: bool = False, keep: bool = False, context: str = "", git_url: str = "") -> int:
     """Run the demo and return an exit code. What it made is removed at its end, however it ends.
 
     Args:
+        flux: Flux pulls in place of Argo CD.
         keep: Leave everything there when the story ended well.
         context: Context of another cluster; "" for an embedded sandbox. Needs `git_url`.
         git_url: Base URL of a Git server that this cluster can reach; its repository ``config.git`` is used. User and
@@ -76,9 +83,9 @@ def run_demo(*, keep: bool = False, context: str = "", git_url: str = "") -> int
             "CONTEXT and GIT_URL go together",
             hint="make demo CONTEXT=staging GIT_URL=https://git.example.com/team, or neither for the embedded sandbox.",
         )
-    report = Report()
+    report, puller = Report(), FLUX if flux else ARGOCD
     with contextlib.ExitStack() as made:
-        stage = _elsewhere(made, report, context, git_url) if context else _embedded(made, report)
+        stage = _elsewhere(made, report, puller, context, git_url) if context else _embedded(made, report, puller)
         report.say(f"The demo runs on {stage.where}; the config repository is {stage.url}.")
         if stage.tools.uses_stand_in:
             report.say("pulumi-resource-kubernetes is not on PATH: the tests' stand-in takes its place (wiring only).")
@@ -92,18 +99,18 @@ def run_demo(*, keep: bool = False, context: str = "", git_url: str = "") -> int
                 stage.sandbox.detach()
             report.say(stage.look_around)
         elif stage.sandbox is not None:
-            report.say(" Look around: make demo KEEP=1 keeps it running.")
+            report.say(f" Look around: make demo{' FLUX=1' if flux else ''} KEEP=1 keeps it running.")
     return 0
 
 
-def _embedded(made: contextlib.ExitStack, report: Report) -> Stage:
+def _embedded(made: contextlib.ExitStack, report: Report, puller: Puller) -> Stage:
     report.say("Starting a local control plane (the first time its tools are built, about 20 minutes on 2 cores) ...")
     tools_folder = bin_dir(["pulumi", "pulumi-language-python", "kubectl", "helm", "kustomize"])
     old = Sandbox.find(_NAME)
     if old is not None and old.detached:
         report.say("The one that an earlier run has kept makes room for it.")
         old.stop()
-    sandbox = Sandbox.start(_NAME, argocd=True)
+    sandbox = Sandbox.start(_NAME, argocd=puller is ARGOCD, flux=puller is FLUX)
     made.callback(_stop, sandbox)
     # git and the engine take a proxy from the environment of this process; it does not lead to this machine.
     os.environ |= direct()
@@ -119,12 +126,14 @@ def _embedded(made: contextlib.ExitStack, report: Report) -> Stage:
     cluster = made.enter_context(connect(ConnectionOptions(kubeconfig=str(sandbox.kubeconfig))))
     command = own_command()
     look_around = (
-        f' Look around: eval "$({command} sandbox env --name {_NAME})"; kubectl get applications,deployments -A\n'
+        f' Look around: eval "$({command} sandbox env --name {_NAME})"; '
+        f"kubectl get {puller.applications},deployments -A\n"
         f"              The Pulumi program and its state are in {folder}\n"
         f" End it:      {command} sandbox down --name {_NAME}"
     )
     where = f"the embedded sandbox {_NAME!r}"
-    return Stage(cluster, tools, url, Credentials("ci", password), where, look_around, sandbox)
+    credentials = Credentials("ci", password)
+    return Stage(puller, cluster, tools, url, credentials, where, look_around, puller.embedded(), sandbox)
 
 
 def _stop(sandbox: Sandbox) -> None:
@@ -136,9 +145,9 @@ def _stop(sandbox: Sandbox) -> None:
         signal.signal(signal.SIGINT, handler)
 
 
-def _elsewhere(made: contextlib.ExitStack, report: Report, context: str, git_url: str) -> Stage:
+def _elsewhere(made: contextlib.ExitStack, report: Report, puller: Puller, context: str, git_url: str) -> Stage:
     cluster = made.enter_context(connect(ConnectionOptions(context=context)))
-    _must_be_free(cluster, context)
+    _must_be_free(cluster, puller, context)
     user, password = os.environ.get("GIT_USERNAME"), os.environ.get("GIT_PASSWORD")
     redact.register(password)
     env = environment({})
@@ -165,22 +174,22 @@ def _elsewhere(made: contextlib.ExitStack, report: Report, context: str, git_url
     made.push(clean_up)
     kubectl = f"kubectl --context {shlex.quote(context)}"
     look_around = (
-        f" Look around: {kubectl} get applications,deployments -A\n"
+        f" Look around: {kubectl} get {puller.applications},deployments -A\n"
         f" End it:      cd {tools.program} && {tools.assignments} pulumi destroy --stack demo\n"
         f"              {kubectl} delete namespace billing {_NAMESPACE.name}"
     )
     url = f"{git_url.rstrip('/')}/config.git"
     where = f"context {context} ({cluster.server})"
-    return Stage(cluster, tools, url, Credentials(user, password), where, look_around)
+    return Stage(puller, cluster, tools, url, Credentials(user, password), where, look_around)
 
 
-def _must_be_free(cluster: Cluster, context: str) -> None:
+def _must_be_free(cluster: Cluster, puller: Puller, context: str) -> None:
     """Refuse a cluster that holds what the demo makes: it would be taken over, and removed in the end."""
     namespaces = (ObjectRef("", "v1", "Namespace", "", "billing"), _NAMESPACE)
     there = [str(ref) for ref in namespaces if cluster.find(ref) is not None]
-    found = installed(cluster)
+    found = installed(cluster, puller.name)
     if found is not None:
-        there.append(f"Argo CD in namespace {found.namespace}")
+        there.append(f"{puller.title} in namespace {found.namespace}")
     if there:
         raise InputError(
             f"the demo makes these in context {context}, but they are there already: {', '.join(there)}",
@@ -189,6 +198,7 @@ def _must_be_free(cluster: Cluster, context: str) -> None:
 
 
 def _play(stage: Stage, report: Report) -> None:
+    puller = stage.puller
     with report.step("deploy billing push-style", "ansible") as step:
         variables = {"release": "billing", "namespace": "billing", "src": str(_FILES / "billing")}
         stage.tools.playbook("iac.gitops.deploy", variables, say=report.detail)
@@ -198,27 +208,27 @@ def _play(stage: Stage, report: Report) -> None:
             report.detail(f"{item.ref}")
         step.result = f"revision {state.revision}, {len(state.inventory)} objects, ready"
 
-    with report.step("bootstrap Argo CD", "pulumi") as step:
-        outputs = stage.tools.pulumi_up({}, {}, say=report.detail)
-        argocd = read_release(stage.cluster, "argocd", "argocd")
-        count = len(argocd.inventory) if argocd else 0
-        step.result = f"Argo CD {outputs.get('argocd')}, {count} objects, ready"
+    with report.step(f"bootstrap {puller.title}", "pulumi") as step:
+        outputs = stage.tools.pulumi_up({"controller": puller.name, **stage.settings}, {}, say=report.detail)
+        controller = read_release(stage.cluster, puller.name, puller.namespace)
+        count = len(controller.inventory) if controller else 0
+        step.result = f"{puller.title} {outputs.get('version')}, {count} objects, ready"
 
     with report.step("wire the config repository", "pulumi") as step:
         shop = (_FILES / "shop" / "shop.yaml").read_text()
         _commit(stage, shop, "add the shop")
         config = {"url": stage.url, "username": stage.credentials.username or ""}
         outputs = stage.tools.pulumi_up(config, {"password": stage.credentials.password or ""}, say=report.detail)
-        step.result = f"Synced, Healthy at {str(outputs.get('revision'))[:7]}"
+        step.result = f"{puller.settled} at {str(outputs.get('revision'))[:7]}"
 
     with report.step('commit "update replicas to 5"', "git") as step:
         commit = _commit(stage, shop.replace("replicas: 2", "replicas: 5"), "update replicas to 5")
         step.result = _applied(stage, commit, 5)
 
-    with report.step("hand edit: scale the shop to 7", "argocd") as step:
+    with report.step("hand edit: scale the shop to 7", puller.name) as step:
         stage.cluster.patch(_SHOP, {"spec": {"replicas": 7}}, subresource="scale")
         report.detail("replicas set to 7 by hand, past Git")
-        _await_replicas(stage.cluster, 5)
+        _await_replicas(stage, 5)
         step.result = "healed to 5"
 
     with report.step("revert the commit", "git") as step:
@@ -247,15 +257,15 @@ def _commit(stage: Stage, shop: str, message: str) -> str:
 
 def _applied(stage: Stage, commit: str, replicas: int) -> str:
     assert read_tip(stage.url, _BRANCH, credentials=stage.credentials) == commit
-    sync(stage.cluster, SyncSpec(name="shop", revision=commit, wait_timeout=_SECONDS))
-    _await_replicas(stage.cluster, replicas)
+    sync(stage.cluster, SyncSpec(controller=stage.puller.name, name="shop", revision=commit, wait_timeout=_SECONDS))
+    _await_replicas(stage, replicas)
     return f"applied {commit[:7]}, {replicas}/{replicas} ready"
 
 
-def _await_replicas(cluster: Cluster, wanted: int) -> None:
+def _await_replicas(stage: Stage, wanted: int) -> None:
     """Wait until the shop's Deployment asks for so many replicas and has them all."""
     seen: KubeObject = {}
-    for event in cluster.watch(
+    for event in stage.cluster.watch(
         _SHOP.api_version,
         _SHOP.kind,
         namespace=_SHOP.namespace,
@@ -268,5 +278,5 @@ def _await_replicas(cluster: Cluster, wanted: int) -> None:
             return
     raise NotReadyError(
         f"{_SHOP} did not get to {wanted} ready replicas within {_SECONDS:g} s; it has {seen.get('status')}",
-        hint="Look at the Application: kubectl -n argocd get application shop -o yaml",
+        hint=f"Look at it: kubectl -n {stage.puller.namespace} get {stage.puller.applications} shop -o yaml",
     )

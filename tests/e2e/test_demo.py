@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "canary-4714-password"
 STORY = ("revision 1, 4 objects, ready", "Synced, Healthy at", "5/5 ready", "healed to 5", "2/2 ready", "nothing to do")
+WITH_FLUX = ("bootstrap Flux", "Ready at", *(said for said in STORY if "Synced" not in said))
 
 
 @pytest.fixture
@@ -54,17 +55,23 @@ def assert_nothing_is_left(home):
     assert [path for path in files if path.name not in ("pulumi-gitops", "sandboxes")] == []
 
 
-def test_it_stays_when_asked_to_and_its_hints_work(home):
-    done = subprocess.run(
-        ["make", "demo", "KEEP=1"], cwd=ROOT, env=home, capture_output=True, text=True, timeout=400, check=False
-    )
+SHOWN = {
+    "argocd": (("make", "demo", "KEEP=1"), STORY, r"application.*/shop +Synced +Healthy"),
+    "flux": (("make", "demo", "FLUX=1", "KEEP=1"), WITH_FLUX, r"kustomization.*/shop .*True +Applied revision: main@"),
+}
+
+
+@pytest.mark.parametrize("controller", SHOWN)
+def test_it_stays_when_asked_to_and_its_hints_work(home, controller):
+    argv, story, application = SHOWN[controller]
+    done = subprocess.run(argv, cwd=ROOT, env=home, capture_output=True, text=True, timeout=400, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    for expected in STORY:
+    for expected in story:
         assert expected in said
     [look, end] = re.findall(r"^ (?:Look around|End it): +(.+)", done.stdout, flags=re.MULTILINE)
     shown = subprocess.run(["sh", "-euc", look], cwd=ROOT, env=home, capture_output=True, text=True, check=True).stdout
-    assert re.search(r"application.*/shop +Synced +Healthy", shown)
+    assert re.search(application, shown)
     assert re.search(r"deployment.*/billing +2/2", shown)
     subprocess.run(["sh", "-euc", end], cwd=ROOT, env=home, capture_output=True, check=True)
     assert_nothing_is_left(home)

@@ -69,9 +69,11 @@ class World:
     def __init__(self, tmp_path):
         self.tmp = tmp_path
         self.cluster = FakeCluster()
-        self.argocd = None
+        self.controllers = {}
         self.sandboxes = []
         self.done = []
+        self.followed = {}
+        self.configured = {}
         self.at = {}
         self.removed = []
         self.old = None
@@ -82,8 +84,9 @@ class World:
         if step in self.at:
             raise self.at[step]
 
-    def start(self, name, *, argocd):
-        assert (name, argocd) == ("demo", True)
+    def start(self, name, *, argocd, flux):
+        assert name == "demo"
+        self.followed = {"argocd": argocd, "flux": flux}
         if self.old and not self.old.stopped:
             raise SandboxError("the sandbox 'demo' is up already")
         self.sandboxes.append(FakeSandbox(self.tmp / "sandboxes" / name))
@@ -96,8 +99,9 @@ class World:
 
     def pulumi_up(self, tools, config, secrets, *, say):
         tools.program.mkdir(exist_ok=True)
-        self.happen("wire" if config else "bootstrap")
-        return {"argocd": "3.5.7", "revision": "f" * 40}
+        self.configured.update(config)
+        self.happen("wire" if "url" in config else "bootstrap")
+        return {"version": "3.5.7", "revision": "f" * 40}
 
     def pulumi_destroy(self, tools, *, say):
         self.happen("destroy")
@@ -109,7 +113,7 @@ class World:
             self.happen("revert" if "Revert" in message else "commit")
         return "c" * 40
 
-    def await_replicas(self, cluster, wanted):
+    def await_replicas(self, stage, wanted):
         self.happen("hand edit")
 
 
@@ -119,8 +123,9 @@ def world(tmp_path, monkeypatch):
     state = SimpleNamespace(revision=1, inventory=[SimpleNamespace(ref=ObjectRef("", "v1", "ConfigMap", "a", "b"))])
     monkeypatch.setattr(story, "Sandbox", SimpleNamespace(start=world.start, find=lambda name: world.old))
     monkeypatch.setattr(story, "bin_dir", lambda binaries: tmp_path)
+    monkeypatch.setattr("pulumi_gitops.sandbox.flux_manifests.flux_manifest", lambda: tmp_path / "flux.yaml")
     monkeypatch.setattr(story, "connect", lambda options: world.cluster)
-    monkeypatch.setattr(story, "installed", lambda cluster: world.argocd)
+    monkeypatch.setattr(story, "installed", lambda cluster, name: world.controllers.get(name))
     monkeypatch.setattr(story, "read_release", lambda *_: state)
     monkeypatch.setattr(story, "remove", lambda *arguments, **_: world.removed.append(arguments[1:]))
     monkeypatch.setattr(story, "_commit", world.commit)

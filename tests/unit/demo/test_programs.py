@@ -132,7 +132,7 @@ with Path({calls!r}).open("a") as file:
     print(*sys.argv[1:], file=file)
 if sys.argv[1:3] == ["stack", "output"]:
     print("a warning of the CLI", file=sys.stderr)
-    print('{{"argocd": "3.5.7"}}')
+    print('{{"version": "3.5.7"}}')
 """
 
 
@@ -154,7 +154,7 @@ def tools(tmp_path):
 def test_another_context_leads_both_providers_there(tools, tmp_path):
     """Whatever context is the current one of the kubeconfig."""
     given = tools("staging")
-    assert given.pulumi_up({}, {}, say=print) == {"argocd": "3.5.7"}
+    assert given.pulumi_up({}, {}, say=print) == {"version": "3.5.7"}
     given.pulumi_up({"url": "u"}, {"password": "canary-4716"}, say=print)
     calls = (tmp_path / "calls").read_text()
     assert calls.count("config set gitops:context staging\n") == 1

@@ -116,6 +116,28 @@ def test_a_demo_that_is_running_is_not_disturbed_by_another_one(demo, world):
     assert not world.old.stopped
 
 
+def test_flux_tells_the_same_story_from_the_sandboxs_manifests(demo, world):
+    code, said, _ = demo("--flux", "--keep")
+    assert code == 0
+    assert world.done == list(STEPS)
+    assert world.followed == {"argocd": False, "flux": True}
+    assert world.configured["controller"] == "flux"
+    assert world.configured["manifests"] == str(world.tmp / "flux.yaml")
+    assert "bootstrap Flux" in said
+    assert "Ready at fffffff" in said
+    assert "kubectl get kustomizations,deployments -A" in said
+    assert "Argo CD" not in said
+
+
+def test_flux_is_downloaded_on_a_cluster_of_the_users(demo, world):
+    code, said, _ = demo("--flux", *ELSEWHERE)
+    assert code == 0
+    assert world.configured["controller"] == "flux"
+    assert "manifests" not in world.configured
+    assert "version" not in world.configured
+    assert "Flux 3.5.7, 1 objects, ready" in said
+
+
 # --- on a cluster of the user's --------------------------------------------------------------------------------------
 
 
@@ -155,13 +177,13 @@ def test_elsewhere_a_removal_that_fails_is_an_error_by_itself(demo, world):
     assert (code, complaint) == (1, "error: the only one\n")
 
 
-@pytest.mark.parametrize("name", ["billing", "shop", "Argo CD"])
+@pytest.mark.parametrize("name", ["billing", "shop", "Argo CD", "Flux"])
 def test_elsewhere_what_is_there_already_is_not_touched(demo, world, name):
-    if name == "Argo CD":
-        world.argocd = SimpleNamespace(namespace="delivery")
+    if name in ("Argo CD", "Flux"):
+        world.controllers[{"Argo CD": "argocd", "Flux": "flux"}[name]] = SimpleNamespace(namespace="delivery")
     else:
         world.cluster.there.add(ObjectRef("", "v1", "Namespace", "", name))
-    code, _, complaint = demo(*ELSEWHERE)
+    code, _, complaint = demo(*ELSEWHERE, *(["--flux"] if name == "Flux" else []))
     assert code == 1
     assert "there already: " in complaint
     assert name in complaint
