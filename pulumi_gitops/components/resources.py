@@ -122,17 +122,23 @@ class GitFilesArgs(TypedDict):
     files: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """Path -> content. Files that leave the map are deleted; files that never were in it are not touched."""
     branch: NotRequired[pulumi.Input[str]]
-    """Branch; it has to exist. Default: main."""
+    """Branch to commit to. Default: main."""
+    create_branch: NotRequired[pulumi.Input[bool]]
+    """Start the branch from the default branch if it does not exist. Default: false."""
     username: NotRequired[pulumi.Input[str]]
     """User for HTTP basic authentication."""
     password: NotRequired[pulumi.Input[str]]
     """Password or token; kept as a secret."""
+    ca_cert: NotRequired[pulumi.Input[str]]
+    """File with the CA certificates (PEM) to verify the Git server with, relative to the program."""
     delete: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Paths to delete."""
     message: NotRequired[pulumi.Input[str]]
     """Commit message."""
     author: NotRequired[pulumi.Input[str]]
     """Author: Name <mail@example.com>."""
+    allow_plaintext_secret: NotRequired[pulumi.Input[bool]]
+    """Accept manifests of kind Secret that are not encrypted. Default: false."""
 
 
 class SyncArgs(TypedDict):
@@ -210,8 +216,8 @@ class GitFiles(GitOpsResource):
     """Paths that the last update changed."""
 
     def __init__(self, name: str, args: GitFilesArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        values: dict[str, Any] = dict(args)
-        if values.get("password") is not None:
+        values = beside_the_program(args, "ca_cert")
+        if "password" in values:
             values["password"] = pulumi.Output.secret(values["password"])
         super().__init__(name, values, ("commit", "changed_paths"), opts)
 

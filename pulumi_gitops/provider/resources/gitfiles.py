@@ -22,7 +22,9 @@ class GitFiles:
     outputs: ClassVar[tuple[str, ...]] = ("commit", "changedPaths")
     replaces: ClassVar[frozenset[str]] = frozenset({"url", "branch"})
     keyed: ClassVar[frozenset[str]] = frozenset({"files"})
-    ignored: ClassVar[frozenset[str]] = frozenset({"username", "password", "message", "author"})
+    ignored: ClassVar[frozenset[str]] = frozenset(
+        {"username", "password", "caCert", "message", "author", "createBranch", "allowPlaintextSecret"}
+    )
     resumable: ClassVar[bool] = False
 
     def secrets(self, inputs: Values) -> frozenset[Path]:
@@ -31,7 +33,7 @@ class GitFiles:
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Fill in the branch."""
-        if not has_unknown([inputs.get(name) for name in ("url", "username", "password")]):
+        if not has_unknown([inputs.get(name) for name in ("url", "username", "password", "caCert")]):
             try:
                 check_url(inputs["url"], _credentials(inputs))
             except InputError as error:
@@ -90,7 +92,8 @@ class GitFiles:
     def delete(self, identity: str, state: Values, context: Context) -> None:
         """Delete the files of the set in one commit."""
         try:
-            _commit({**state, "message": f"Remove files of {context.name}"}, {}, list(state.get("files") or {}))
+            removal = {**state, "createBranch": False, "message": f"Remove files of {context.name}"}
+            _commit(removal, {}, list(state.get("files") or {}))
         except BranchNotFoundError:
             return
 
@@ -112,11 +115,13 @@ def _commit(inputs: Values, files: Mapping[str, str], delete: list[str]) -> Comm
         message=inputs.get("message") or _MESSAGE,
         author=inputs.get("author"),
         credentials=_credentials(inputs),
+        create_branch=bool(inputs.get("createBranch")),
+        allow_plaintext_secret=bool(inputs.get("allowPlaintextSecret")),
     )
 
 
 def _credentials(inputs: Mapping[str, Any]) -> Credentials:
-    return Credentials(inputs.get("username"), inputs.get("password"))
+    return Credentials(inputs.get("username"), inputs.get("password"), inputs.get("caCert"))
 
 
 def _outputs(done: CommitResult) -> Values:

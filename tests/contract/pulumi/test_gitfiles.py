@@ -49,6 +49,19 @@ def test_one_commit_per_update_and_only_its_own_files(provider: Provider, url):
     assert found == {"apps/a.yaml": None, "apps/c.yaml": None, "README.md": b"theirs\n"}
 
 
+def test_a_branch_is_started_and_a_secret_in_clear_committed_only_when_that_is_asked_for(provider: Provider, url):
+    files = {"apps/secret.yaml": "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {a: b}}\n"}
+    for more, message in ({}, "prod"), ({"createBranch": True}, "Secret"):
+        with pytest.raises(grpc.RpcError, match=message):
+            provider.create("GitFiles", news(url, files, branch="prod", **more))
+    asked = news(url, files, branch="prod", createBranch=True, allowPlaintextSecret=True)
+    created = provider.create("GitFiles", asked)
+    assert plain(created.properties)["changedPaths"] == ["apps/secret.yaml"]
+    assert read_files(url, "prod", ["README.md"], credentials=CREDENTIALS).files == {"README.md": b"theirs\n"}
+    provider.delete("GitFiles", created.id, created.properties)
+    assert read_files(url, "prod", list(files), credentials=CREDENTIALS).files == {"apps/secret.yaml": None}
+
+
 def test_refresh_shows_what_somebody_else_committed(provider: Provider, url):
     files = {"same.yaml": "a: 1\n", "edited.yaml": "a: 1\n", "gone.yaml": secret("a: 1\n")}
     created = provider.create("GitFiles", news(url, files))

@@ -21,7 +21,7 @@ options:
   branch:
     description: Branch to commit to.
     type: str
-    required: true
+    default: main
   create_branch:
     description:
       - Whether to start O(branch) from the default branch if it does not exist.
@@ -157,7 +157,7 @@ def main():
     module = Files(
         argument_spec={
             "url": {"type": "str", "required": True},
-            "branch": {"type": "str", "required": True},
+            "branch": {"type": "str", "default": "main"},
             "username": {"type": "str"},
             "password": {"type": "str", "no_log": True},
             "ca_cert": {"type": "path"},
