@@ -22,6 +22,7 @@ from pulumi_gitops.commands import options as commands
 from pulumi_gitops.commands.exits import code_of
 from pulumi_gitops.core.delivery import ReleaseOptions
 from pulumi_gitops.core.errors import GitOpsError
+from scripts.faces import faces_table
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "docs/reference"
@@ -149,6 +150,7 @@ def _cell(text: str) -> str:
 PAGES = {
     "release-options.md": ("options", options_table),
     "errors.md": ("errors", errors_table),
+    "faces.md": ("faces", faces_table),
 }
 
 
