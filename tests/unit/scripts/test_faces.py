@@ -81,11 +81,8 @@ def test_the_documentation_says_which_options_only_one_controller_has_as_the_eng
 
 
 def test_an_option_that_only_one_controller_has_is_in_the_table_with_names_type_default_and_meaning():
-    rows = [line for line in faces.faces_table().splitlines() if line.startswith("| `sync_wave`")]
-    assert rows == [
-        "| `sync_wave` | int | none | `sync_wave` | `syncWave` | argocd | "
-        "Wave of this application among those of one app of apps. |"
-    ]
+    [row] = [line for line in faces.faces_table().splitlines() if line.startswith("| `sync_wave`")]
+    assert row.startswith("| `sync_wave` | int | none | `sync_wave` | `syncWave` | argocd | Wave of this application")
 
 
 def undescribed(options, path=""):
