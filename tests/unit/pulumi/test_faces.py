@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Controllers and what they are wired with have the options of the engine in Pulumi, as they have them in Ansible."""
+"""Controllers and what they are wired with have the options of the engine in Pulumi.
+
+That Ansible has the same is in tests/unit/scripts/test_faces.py.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,8 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pytest
-import yaml
 
 from pulumi_gitops import components
 from pulumi_gitops.components.options import camel, credentials_of
@@ -21,23 +22,19 @@ from pulumi_gitops.core.controllers.specs import _ARGOCD_ONLY, _FLUX_ONLY
 from pulumi_gitops.provider.hosting import Components
 from pulumi_gitops.provider.resources import RESOURCES
 from pulumi_gitops.provider.resources.controller import _spec
+from scripts import faces
 
-MODULES = Path(__file__).parents[3] / "ansible_collections/iac/gitops/plugins/modules"
-# Resource -> specification of the engine, module of the collection.
-FACES = {
-    "Controller": (controllers.ControllerSpec, "controller"),
-    "ArgoCD": (controllers.ControllerSpec, "controller"),
-    "Flux": (controllers.ControllerSpec, "controller"),
-    "Repository": (controllers.RepositorySpec, "repository"),
-    "Application": (controllers.ApplicationSpec, "application"),
-    "Project": (controllers.ProjectSpec, "project"),
-    "ApplicationSet": (controllers.ApplicationSetSpec, "application_set"),
-    "Cluster": (controllers.ClusterSpec, "cluster"),
-    "Notification": (controllers.NotificationSpec, "notification"),
-    "Sync": (controllers.SyncSpec, "sync"),
+THINGS = {thing.resource: thing for thing in faces.THINGS if thing.module not in ("files", "deploy") and thing.resource}
+# Resource -> specification of the engine.
+FACES = {kind: thing.spec for kind, thing in THINGS.items()} | dict.fromkeys(
+    ("ArgoCD", "Flux"), controllers.ControllerSpec
+)
+# What a resource has beside the options of the specification.
+ADDED = {
+    kind: {d.pulumi for d in faces.differences(thing).values() if d.pulumi not in (None, camel(d.option))}
+    | {d.pulumi for d in faces.differences(thing).values() if d.ansible is None}
+    for kind, thing in THINGS.items()
 }
-# What a face has beside the options of the specification, and what it does not have of them.
-ADDED = {"Controller": {"controller"}, "Sync": {"application", "triggers"}}
 LEFT_OUT = {"ArgoCD": set(_FLUX_ONLY), "Flux": set(_ARGOCD_ONLY)}
 # `name` is the name of the resource; `source` is for the face to say.
 NEVER = {"name", "source"}
@@ -46,10 +43,6 @@ TOLD = {
     "version", "namespace", "branch", "retry_interval", "revision",
 }  # fmt: skip
 KINDS = {str: "string", bool: "boolean", int: "integer", float: "integer", Mapping: "object", Sequence: "array"}
-# In the documentation of a module they come from fragments.
-FRAGMENTS = {"controller", "namespace", "wait", "wait_timeout"}
-# Names of Ansible that the connection to the cluster has taken.
-PREFIXES = {"repository": "repository_", "cluster": "cluster_"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +52,7 @@ def schema() -> dict:
 
 def fields(kind: str) -> dict[str, dataclasses.Field]:
     hidden = NEVER | LEFT_OUT.get(kind, set())
-    return {field.name: field for field in dataclasses.fields(FACES[kind][0]) if field.name not in hidden}
+    return {field.name: field for field in dataclasses.fields(FACES[kind]) if field.name not in hidden}
 
 
 def inputs(schema: dict, kind: str) -> dict[str, dict]:
@@ -87,7 +80,7 @@ def test_what_the_engine_requires_is_required(schema, kind):
 @pytest.mark.parametrize(("kind", "name"), OPTIONS)
 def test_an_option_has_the_type_and_the_documented_default_of_the_engine(schema, kind, name):
     field, found = fields(kind)[name], inputs(schema, kind)[camel(name)]
-    hint = typing.get_type_hints(FACES[kind][0])[name]
+    hint = typing.get_type_hints(FACES[kind])[name]
     first = typing.get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
     assert found["type"] == KINDS[typing.get_origin(first) or first]
     told = re.findall(r"Default:\s(.*?)\.(?:\s|$)", found["description"])
@@ -104,7 +97,7 @@ def test_an_option_has_the_type_and_the_documented_default_of_the_engine(schema,
 @pytest.mark.parametrize("kind", FACES)
 def test_credentials_and_nothing_else_are_secret(schema, kind):
     marked = {name for name, found in inputs(schema, kind).items() if found.get("secret")}
-    assert marked == {camel(name) for name in credentials_of(FACES[kind][0])}
+    assert marked == {camel(name) for name in credentials_of(FACES[kind])}
 
 
 def test_only_what_decides_over_resources_has_to_be_plain(schema):
@@ -114,25 +107,6 @@ def test_only_what_decides_over_resources_has_to_be_plain(schema):
         *which, "Notification.controller", "Notification.receiver", "Repository.type", "Application.autoSync",
         "Application.createNamespace", "Application.wait",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", FACES)
-def test_both_faces_have_the_same_options_and_defaults(schema, kind):
-    module = FACES[kind][1]
-    source = (MODULES / f"{module}.py").read_text()
-    [text] = re.findall(r'DOCUMENTATION = r"""\n(.*?)"""', source, re.DOTALL)
-    documented = {
-        name.removeprefix(PREFIXES.get(module, "")): option for name, option in yaml.safe_load(text)["options"].items()
-    }
-    for name in ("name", "state", "remote_src"):
-        documented.pop(name, None)
-    expected = {name for name in fields(kind) if name not in FRAGMENTS} | LEFT_OUT.get(kind, set())
-    assert set(documented) - FRAGMENTS == expected
-    for name, field in fields(kind).items():
-        if name in documented:
-            default = default_of(field)
-            plain = None if default in (None, "", dataclasses.MISSING) else default
-            assert documented[name].get("default") == (list(plain) if isinstance(plain, tuple) else plain), name
 
 
 def default_of(field: dataclasses.Field):
