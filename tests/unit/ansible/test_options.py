@@ -16,24 +16,16 @@ from ansible_collections.iac.gitops.plugins.module_utils import _engine
 from pulumi_gitops.core import __version__, cluster
 from pulumi_gitops.core.cluster import ConnectionOptions
 from pulumi_gitops.core.controllers import (
-    ApplicationSetSpec,
-    ApplicationSpec,
-    ClusterSpec,
-    ControllerSpec,
-    NotificationSpec,
-    ProjectSpec,
-    RepositorySpec,
-    SyncSpec,
     catalog,
 )
 from pulumi_gitops.core.controllers.argocd.manifests import PROFILES
 from pulumi_gitops.core.controllers.flux.manifests import COMPONENTS
 from pulumi_gitops.core.controllers.repository_spec import RepositoryType
-from pulumi_gitops.core.delivery import ReleaseOptions
 from pulumi_gitops.core.deploy import ForceConflicts, Ownership, rollback
 from pulumi_gitops.core.deploy.spec import GUARDED_KINDS
 from pulumi_gitops.core.errors import ClusterUnreachableError
 from pulumi_gitops.core.git import Credentials
+from scripts import faces
 
 COLLECTION = Path(__file__).parents[3] / "ansible_collections/iac/gitops"
 
@@ -72,30 +64,15 @@ CONNECTION = (
     "kubeconfig context host api_key ca_cert validate_certs client_cert client_key proxy no_proxy proxy_headers "
     "impersonate_user impersonate_groups"
 )
-SPECS = {
-    "controller": ControllerSpec,
-    "repository": RepositorySpec,
-    "application": ApplicationSpec,
-    "project": ProjectSpec,
-    "application_set": ApplicationSetSpec,
-    "cluster": ClusterSpec,
-    "notification": NotificationSpec,
-    "deploy": ReleaseOptions,
-    "files": Credentials,
-    "sync": SyncSpec,
-}
+# Of `files` the engine has no more than the credentials as a class.
+SPECS = {thing.module: thing.spec for thing in faces.THINGS if thing.spec} | {"files": Credentials}
 # Not for users: set by the module itself.
 INTERNAL = {"source", "annotations", "objects"}
 # Modules for a controller and what it is wired with: they have the options of their spec and these, and no others.
 WIRED = {
-    "controller": {"remote_src", "state"},
-    "repository": {"state"},
-    "application": {"state"},
-    "sync": set(),
-    "project": {"state", "wait_timeout"},
-    "application_set": {"state", "wait_timeout"},
-    "cluster": {"state", "wait_timeout"},
-    "notification": {"state", "wait_timeout"},
+    thing.module: {d.ansible for d in faces.differences(thing).values() if d.ansible == d.option} - {"name"}
+    for thing in faces.THINGS
+    if faces.choices(thing.module) and thing.resource
 }
 SECRET = {
     "repository": "password bearer_token ssh_private_key github_app_private_key repository_client_key repository_proxy",
@@ -128,9 +105,10 @@ def test_modules_of_controllers_have_the_options_of_the_engine_and_few_others(mo
 
 
 def option_of(module, field):
-    """Return the option for a field; names of the connection are taken, and get the module's name before them."""
-    taken = module != "files" and field.name in CONNECTION.split()
-    return f"{module}_{field.name}" if taken else field.name
+    """Return the option for a field: of the same name, or of the one that the list of differences tells."""
+    [thing] = [thing for thing in faces.THINGS if thing.module == module]
+    difference = faces.differences(thing).get(field.name)
+    return difference.ansible if difference else field.name
 
 
 @pytest.mark.parametrize("module", PROMISED)
