@@ -40,27 +40,27 @@ class WiringModule(EngineModule):
 class ObjectsModule(WiringModule):
     """A module for what is nothing but a few objects: nothing is awaited but their removal."""
 
-    def wanted(self) -> Any:
-        """Return what is to be there."""
-        raise NotImplementedError
+    # Name of its dataclass in pulumi_gitops.core.controllers.
+    kind: str
 
-    def unwanted(self) -> Sequence[Any]:
+    def unwanted(self, kind: type) -> Sequence[Any]:
         """Return what has to go: all that may have been made under this name, whatever its other options were."""
-        raise NotImplementedError
+        return [self.identified(kind)]
 
     def work(self) -> dict[str, Any]:
         """Declare or remove it."""
+        from pulumi_gitops.core import controllers
         from pulumi_gitops.core.cluster import connect
-        from pulumi_gitops.core.controllers import apply_wiring, remove_wiring
 
+        kind = getattr(controllers, self.kind)
         if self.params["state"] == "present":
-            spec = self.wanted()
+            spec = self.spec(kind)
             with connect(self.connection()) as cluster:
-                return self.report(apply_wiring(cluster, spec, check=self.check_mode))
-        specs, timeout = self.unwanted(), self.params["wait_timeout"]
+                return self.report(controllers.apply_wiring(cluster, spec, check=self.check_mode))
+        specs, timeout = self.unwanted(kind), self.params["wait_timeout"]
         with connect(self.connection()) as cluster:
             return self.report(
                 change
                 for spec in specs
-                for change in remove_wiring(cluster, spec, check=self.check_mode, wait_timeout=timeout)
+                for change in controllers.remove_wiring(cluster, spec, check=self.check_mode, wait_timeout=timeout)
             )

@@ -201,16 +201,11 @@ from ansible_collections.iac.gitops.plugins.module_utils._wiring import REMOVAL,
 
 
 class ApplicationSet(ObjectsModule, AnsibleModule):
-    def wanted(self):
-        from pulumi_gitops.core.controllers import ApplicationSetSpec
+    kind = "ApplicationSetSpec"
 
-        return self.spec(ApplicationSetSpec)
-
-    def unwanted(self):
-        from pulumi_gitops.core.controllers import ApplicationSetSpec
-
+    def unwanted(self, kind):
         template = {"metadata": {"name": "unused"}, "spec": {"project": "unused"}}
-        return [self.identified(ApplicationSetSpec, generators=[{"list": {}}], template=template)]
+        return [self.identified(kind, generators=[{"list": {}}], template=template)]
 
 
 def main():

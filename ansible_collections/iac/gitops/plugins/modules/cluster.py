@@ -193,17 +193,8 @@ from ansible_collections.iac.gitops.plugins.module_utils._wiring import IDENTITY
 
 
 class ClusterEntry(ObjectsModule, AnsibleModule):
+    kind = "ClusterSpec"
     prefix = "cluster"
-
-    def wanted(self):
-        from pulumi_gitops.core.controllers import ClusterSpec
-
-        return self.spec(ClusterSpec)
-
-    def unwanted(self):
-        from pulumi_gitops.core.controllers import ClusterSpec
-
-        return [self.identified(ClusterSpec)]
 
 
 def main():

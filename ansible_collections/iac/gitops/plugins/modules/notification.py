@@ -179,19 +179,14 @@ from ansible_collections.iac.gitops.plugins.module_utils._wiring import REMOVAL,
 
 
 class Notification(ObjectsModule, AnsibleModule):
-    def wanted(self):
-        from pulumi_gitops.core.controllers import NotificationSpec
+    kind = "NotificationSpec"
 
-        return self.spec(NotificationSpec)
-
-    def unwanted(self):
-        from pulumi_gitops.core.controllers import NotificationSpec
-
+    def unwanted(self, kind):
         # Provider and Alert; then Receiver and Secret, which only something secret makes part of the objects.
         receiver = {"receiver": True, "token": "unused-and-not-a-secret", "sources": [{"kind": "none", "name": "none"}]}
         return [
-            self.identified(NotificationSpec, type="generic"),
-            self.identified(NotificationSpec, type="generic", **receiver),
+            self.identified(kind, type="generic"),
+            self.identified(kind, type="generic", **receiver),
         ]
 
 

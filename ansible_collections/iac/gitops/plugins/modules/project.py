@@ -191,15 +191,7 @@ from ansible_collections.iac.gitops.plugins.module_utils._wiring import REMOVAL,
 
 
 class Project(ObjectsModule, AnsibleModule):
-    def wanted(self):
-        from pulumi_gitops.core.controllers import ProjectSpec
-
-        return self.spec(ProjectSpec)
-
-    def unwanted(self):
-        from pulumi_gitops.core.controllers import ProjectSpec
-
-        return [self.identified(ProjectSpec)]
+    kind = "ProjectSpec"
 
 
 def main():
