@@ -13,7 +13,7 @@ from .output import say, say_json, show_warnings, tell, write_file
 from .working import summarize
 
 if TYPE_CHECKING:
-    from ..core.deploy import DeployResult, Plan
+    from ..core.deploy import Plan
 
 
 def show_plan(args: argparse.Namespace, plan: Plan) -> ExitCode:
@@ -47,18 +47,3 @@ def keep_plan(plan: Plan, path: str) -> None:
     from ..core.deploy import plan_file
 
     write_file(path, json.dumps(plan_file(plan), indent=1) + "\n", option="--out", private=True)
-
-
-def plan_of(args: argparse.Namespace, result: DeployResult) -> Plan:
-    """Return the result of a dry run as the plan that it is."""
-    from ..core.deploy import Plan
-
-    return Plan(
-        release=args.name,
-        namespace=args.namespace,
-        revision=result.revision,
-        changes=result.changes,
-        set_digest=result.digest,
-        digest=result.plan_digest,
-        warnings=result.warnings,
-    )

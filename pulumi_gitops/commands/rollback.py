@@ -11,7 +11,7 @@ from . import arguments, options
 from .exits import ExitCode
 from .output import show_warnings
 from .parsers import add_command
-from .plans import plan_of, show_plan
+from .plans import show_plan
 from .results import result_as_markdown, show_result
 from .working import connected, release_of, summarize, working
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         with connected(args) as cluster:
             result = rollback(cluster, args.name, args.namespace, check=True, **settings)
-        return show_plan(args, plan_of(args, result))
+        return show_plan(args, result.as_plan(args.name, args.namespace))
 
     began = time.monotonic()
     with connected(args) as cluster, working(f"roll back {release_of(args)}") as progress:

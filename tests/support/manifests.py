@@ -45,6 +45,24 @@ def job(name: str = "migrate", *, image: str = "registry.example.com/migrate:1",
     }
 
 
+def custom_kind(group: str) -> tuple[KubeObject, KubeObject]:
+    """Return the definition of a kind called Widget, whose ``spec.size`` is a number, and a widget."""
+    size = {"type": "object", "properties": {"size": {"type": "integer"}}}
+    schema = {"type": "object", "properties": {"spec": size}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": "Widget", "plural": "widgets"},
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+    return definition, {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 3}}
+
+
 def release(namespace: str, *objects: KubeObject, **more: object) -> ReleaseSpec:
     """Return a release called shop."""
     return ReleaseSpec(**{"name": "shop", "namespace": namespace, "objects": objects, "wait_timeout": 60, **more})

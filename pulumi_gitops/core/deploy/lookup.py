@@ -15,7 +15,7 @@ from .prepare import PART_OF_LABEL
 
 Group = tuple[str, str, str]  # apiVersion, kind, namespace
 # From so many objects of one kind and namespace on, one LIST of names is cheaper than a GET each.
-_LIST_FROM = 4
+LIST_FROM = 4
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class Lookup:
                 found[ref.key] = self.owned[ref.key]
             elif self._may_exist(ref):
                 unknown[ref.api_version, ref.kind, ref.namespace].append(ref)
-        big = [group for group, refs in unknown.items() if len(refs) >= _LIST_FROM]
+        big = [group for group, refs in unknown.items() if len(refs) >= LIST_FROM]
         names = dict(zip(big, each(self._names, big), strict=True))
         wanted = []
         for group, refs in unknown.items():

@@ -239,6 +239,18 @@ class DeployResult:
         """Whether the cluster was (would be) changed."""
         return any(change.changed for change in self.changes)
 
+    def as_plan(self, release: str, namespace: str) -> Plan:
+        """Return the result of a dry run as the plan that it is."""
+        return Plan(
+            release=release,
+            namespace=namespace,
+            revision=self.revision,
+            changes=self.changes,
+            set_digest=self.digest,
+            digest=self.plan_digest,
+            warnings=self.warnings,
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """JSON form with the changed objects only, and counts per action."""
         return {

@@ -12,6 +12,7 @@ from itertools import groupby
 from ..cluster import Cluster
 from ..errors import ConflictError, ForbiddenError, GitOpsError, PruneRefusedError, RemovalBlockedError
 from ..objects import KubeObject, ObjectRef, uid_of
+from .lookup import LIST_FROM
 from .masking import shown
 from .model import Action, Change, InventoryItem, Progress, ProgressCallback
 from .order import removal_order
@@ -21,7 +22,6 @@ from .spec import GUARDED_KINDS
 
 _PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
-_LIST_FROM = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def _still_there(cluster: Cluster, batch: Sequence[Removal]) -> dict[str, list[s
     single: list[ObjectRef] = []
     for (api_version, kind, namespace), members in groups.items():
         refs = [removal.change.ref for removal in members]
-        if len(members) < _LIST_FROM or not cluster.serves(api_version, kind):
+        if len(members) < LIST_FROM or not cluster.serves(api_version, kind):
             single += refs
             continue
         try:

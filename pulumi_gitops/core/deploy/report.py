@@ -183,8 +183,3 @@ def _inline(text: str) -> str:
     for character in "\\|`*_~&<>[]":
         flat = flat.replace(character, "\\" + character)
     return flat
-
-
-def as_diffs(changes: Iterable[Change]) -> list[dict[str, str]]:
-    """Return one entry per changed object, as Ansible shows differences."""
-    return [change.diff() for change in changes if change.changed or change.error is not None]

@@ -247,15 +247,7 @@ def _roll_back(
 
 def _planned_rollback(cluster: Cluster, options: ReleaseOptions, to: int, context: Context) -> Plan:
     result = _roll_back(cluster, options, to, context, check=True)
-    return Plan(
-        release=options.name,
-        namespace=options.namespace,
-        revision=result.revision,
-        changes=result.changes,
-        set_digest=result.digest,
-        digest=result.plan_digest,
-        warnings=result.warnings,
-    )
+    return result.as_plan(options.name, options.namespace)
 
 
 # --- outputs ---------------------------------------------------------------------------------------------------------

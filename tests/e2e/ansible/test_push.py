@@ -11,6 +11,7 @@ import yaml
 
 from pulumi_gitops.core.objects import ObjectRef
 from tests.e2e.ansible.playbooks import task
+from tests.support.manifests import custom_kind
 
 pytestmark = pytest.mark.sandbox
 
@@ -41,24 +42,6 @@ def workload(kind, name, image, init=None):
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def custom_kind(group):
-    """A custom resource and its definition, in the order in which neither can be applied as it comes."""
-    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{group}"},
-        "spec": {
-            "group": group,
-            "names": {"kind": "Widget", "plural": "widgets"},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
-        },
-    }
-    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "big"}, "spec": {"size": 3}}
-    return [widget, definition]
-
-
 def ref(namespace, kind="ConfigMap", name="settings", group=""):
     return ObjectRef(group, "v1", kind, namespace, name)
 
@@ -69,7 +52,7 @@ def everything(cluster, namespace):
     other = f"{namespace}-other"
     group = f"{namespace}.example.com"
     yield [
-        *custom_kind(group),
+        *reversed(custom_kind(group)),
         {**config(name="elsewhere", a="1"), "metadata": {"name": "elsewhere", "namespace": other}},
         workload("Deployment", "web", "registry.example.com/web:1"),
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}},
@@ -95,7 +78,7 @@ def test_the_life_of_a_release(ansible, cluster, namespace, everything):
     first = ansible(deploy, objects=everything)
     assert first["deploy"]["changes"] == checked["deploy"]["changes"]
     assert first["deploy"]["revision"] == 1
-    assert cluster.get(ref(namespace, "Widget", "big", f"{namespace}.example.com"))["spec"] == {"size": 3}
+    assert cluster.get(ref(namespace, "Widget", "w", f"{namespace}.example.com"))["spec"] == {"size": 3}
 
     assert ansible(deploy, objects=everything).changed == []
     assert ansible(deploy, "--check", objects=everything).changed == []

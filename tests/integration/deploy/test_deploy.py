@@ -30,6 +30,7 @@ from pulumi_gitops.core.errors import (
 )
 from pulumi_gitops.core.objects import KubeObject, ObjectRef
 from pulumi_gitops.core.render import set_images
+from tests.support.manifests import custom_kind
 
 pytestmark = pytest.mark.sandbox
 
@@ -104,26 +105,7 @@ def test_a_change_touches_only_what_changed_and_what_leaves_the_set_is_pruned(cl
 
 
 def test_check_mode_changes_nothing_and_foretells_the_run_for_a_set_with_its_own_crd_and_namespace(cluster, namespace):
-    group = f"{namespace}.example.com"
-    crd = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{group}"},
-        "spec": {
-            "group": group,
-            "names": {"kind": "Widget", "plural": "widgets"},
-            "scope": "Namespaced",
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-                }
-            ],
-        },
-    }
-    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "size": 3}
+    crd, widget = custom_kind(f"{namespace}.example.com")
     own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
     wanted = spec(namespace, widget, config(), crd, own)
     foretold = deploy(cluster, wanted, check=True)

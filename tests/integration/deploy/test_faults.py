@@ -12,7 +12,7 @@ from pulumi_gitops.core.deploy import deploy, read_release
 from pulumi_gitops.core.errors import GitOpsError
 from pulumi_gitops.core.objects import ObjectRef
 from tests.support.apiproxy import Answer, ApiProxy, CutWatch, GoneInWatch, HalfBody, Meanwhile, Reset, Slow, Stale
-from tests.support.manifests import actions, config, config_ref, deployment, release
+from tests.support.manifests import actions, config, config_ref, custom_kind, deployment, release
 
 pytestmark = pytest.mark.sandbox
 
@@ -84,20 +84,7 @@ def test_a_lasting_fault_fails_clearly_and_the_next_run_converges(cluster, names
 
 
 def test_a_kind_that_stale_discovery_does_not_know_yet_is_found(cluster, namespace, proxy, shaky):
-    group = f"{namespace}.example.com"
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    crd = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{group}"},
-        "spec": {
-            "group": group,
-            "names": {"kind": "Widget", "plural": "widgets"},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-        },
-    }
-    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "size": 3}
+    crd, widget = custom_kind(f"{namespace}.example.com")
     shaky.resource("v1", "ConfigMap")
     shaky.discovery.refresh()
     rule = proxy.inject(Stale(), path="^/apis(\\?|$)", times=2)

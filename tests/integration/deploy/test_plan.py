@@ -29,7 +29,7 @@ from pulumi_gitops.core.errors import (
     PruneRefusedError,
 )
 from pulumi_gitops.core.objects import ObjectRef
-from tests.support.manifests import actions, config, config_ref, deployment, job, release, secret
+from tests.support.manifests import actions, config, config_ref, custom_kind, deployment, job, release, secret
 
 pytestmark = pytest.mark.sandbox
 
@@ -172,21 +172,8 @@ def test_without_an_approval_that_is_needed_nothing_is_touched(cluster, made):
 
 
 def test_a_plan_of_a_set_with_its_own_namespace_and_crd_has_the_digest_of_its_deployment(cluster, namespace):
-    group = f"{namespace}.example.com"
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    crd = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{group}"},
-        "spec": {
-            "group": group,
-            "names": {"kind": "Widget", "plural": "widgets"},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-        },
-    }
+    crd, widget = custom_kind(f"{namespace}.example.com")
     own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "size": 3}
     wanted = release(namespace, widget, crd, own, config())
     digest = plan(cluster, wanted).digest
     approved = Approval(required=True, plan_digest=digest, approved_by="ann")

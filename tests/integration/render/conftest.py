@@ -9,7 +9,7 @@ import http.server
 import json
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,20 +34,6 @@ def kustomize() -> str:
 @pytest.fixture(scope="session")
 def kubectl() -> str:
     return str(tool_path("kubectl"))
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
-    """Write files; returns the folder that holds them."""
-
-    def write(files: Mapping[str, str]) -> Path:
-        for name, text in files.items():
-            path = tmp_path / "tree" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return tmp_path / "tree"
-
-    return write
 
 
 @dataclass

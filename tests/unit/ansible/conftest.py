@@ -8,35 +8,10 @@ import json
 import os
 
 import pytest
-from ansible.module_utils import basic
 from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 
 MODULES = "ansible_collections.iac.gitops.plugins.modules"
-
-
-class StoppedError(Exception):
-    """Ends a module as soon as it has said what it accepts."""
-
-
-@pytest.fixture
-def call_of(monkeypatch):
-    """What a module passes to AnsibleModule, by the module's name."""
-
-    def capture(name):
-        seen = {}
-
-        def init(self, **kwargs):
-            seen.update(kwargs)
-            raise StoppedError
-
-        with monkeypatch.context() as patched:
-            patched.setattr(basic.AnsibleModule, "__init__", init)
-            with pytest.raises(StoppedError):
-                importlib.import_module(f"{MODULES}.{name}").main()
-        return seen
-
-    return capture
 
 
 @pytest.fixture

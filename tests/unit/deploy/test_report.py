@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulumi_gitops.core.deploy.model import Action, Change, FieldOwner, Plan
-from pulumi_gitops.core.deploy.report import as_diffs, as_json, as_markdown, as_text, summary
+from pulumi_gitops.core.deploy.report import as_json, as_markdown, as_text, summary
 from pulumi_gitops.core.errors import AdmissionDeniedError, ConflictError
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.core.redact import register
@@ -102,15 +102,6 @@ def test_a_plan_as_json_is_json_and_names_fields_conflicts_and_errors():
         "message": "2 fields belong to another manager",
         "hint": "Remove the fields.",
     }
-
-
-def test_there_is_a_diff_for_each_object_that_changes_or_is_refused():
-    assert [entry["after_header"] for entry in as_diffs(PLAN.changes)] == [
-        "ConfigMap shop/a (configure)",
-        "ConfigMap shop/b (create)",
-        "ConfigMap shop/c (conflict)",
-        "ConfigMap shop/old (prune)",
-    ]
 
 
 def test_of_many_fields_and_conflicts_the_first_are_told_and_the_others_counted():

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible.module_utils import basic
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 import pulumi_gitops
 from pulumi_gitops.cli import build_parser
@@ -75,32 +73,6 @@ def tasks_of(value):
 def test_blocks_of_every_sort_are_found():
     found = {block.language for block in BLOCKS if block.page.startswith("docs/howto/")}
     assert found == {"", "yaml", "python"}
-
-
-class StoppedError(Exception):
-    """Ends a module as soon as it has said what it accepts."""
-
-
-@pytest.fixture
-def problems_of(monkeypatch):
-    """What is wrong with a task, as Ansible itself would say it."""
-
-    def problems_of(module, options):
-        seen = {}
-
-        def init(self, **kwargs):
-            seen.update(kwargs)
-            raise StoppedError
-
-        with monkeypatch.context() as patched:
-            patched.setattr(basic.AnsibleModule, "__init__", init)
-            with pytest.raises(StoppedError):
-                importlib.import_module(f"ansible_collections.iac.gitops.plugins.modules.{module}").main()
-        rules = {name: seen.get(name) for name in ("mutually_exclusive", "required_if")}
-        validator = ArgumentSpecValidator(seen["argument_spec"], **rules)
-        return validator.validate(options).error_messages
-
-    return problems_of
 
 
 @in_language("yaml")
