@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ReleaseArgs,
         Repository,
         RepositoryArgs,
+        SelfManage,
         Sync,
         SyncArgs,
     )
@@ -69,6 +70,7 @@ __all__ = [
     "ReleaseArgs",
     "Repository",
     "RepositoryArgs",
+    "SelfManage",
     "Sync",
     "SyncArgs",
     "__version__",

@@ -4,7 +4,7 @@
 from .application import Application, ApplicationArgs
 from .application_set import ApplicationSet, ApplicationSetArgs
 from .cluster import Cluster, ClusterArgs
-from .controllers import ArgoCD, ArgoCDArgs, Controller, ControllerArgs, Flux, FluxArgs
+from .controllers import ArgoCD, ArgoCDArgs, Controller, ControllerArgs, Flux, FluxArgs, SelfManage
 from .notification import Notification, NotificationArgs
 from .project import Project, ProjectArgs
 from .repository import Repository, RepositoryArgs
@@ -46,6 +46,7 @@ __all__ = [
     "ReleaseArgs",
     "Repository",
     "RepositoryArgs",
+    "SelfManage",
     "Sync",
     "SyncArgs",
 ]

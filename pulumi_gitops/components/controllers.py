@@ -39,6 +39,23 @@ class InstallArgs(TypedDict):
     """Seconds to wait. Default: 300."""
 
 
+class SelfManage(TypedDict):
+    """A folder of the config repository from which Argo CD applies its own manifests."""
+
+    url: pulumi.Input[str]
+    """HTTP(S) URL of the repository, for us and for Argo CD, without credentials."""
+    branch: NotRequired[pulumi.Input[str]]
+    """Branch to commit to, and that Argo CD follows. Default: main."""
+    path: NotRequired[pulumi.Input[str]]
+    """Folder of the manifests. Default: argocd."""
+    username: NotRequired[pulumi.Input[str]]
+    """User name. Servers that take a token as password mostly ignore it."""
+    password: NotRequired[pulumi.Input[str]]
+    """Password or token; Argo CD reads with it too."""
+    application: NotRequired[pulumi.Input[str]]
+    """Name of the Application over the manifests. Default: argocd."""
+
+
 class ArgoCDArgs(InstallArgs):
     """Inputs of ArgoCD."""
 
@@ -52,6 +69,9 @@ class ArgoCDArgs(InstallArgs):
     """Argo CD: host -> certificates to trust, PEM."""
     gpg_keys: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Argo CD: key id -> public key that commits may be signed with."""
+    self_manage: NotRequired[pulumi.Input[SelfManage]]
+    """Argo CD: commit its manifests to a config repository, from which it applies them itself; left out later, they are
+    taken back."""
 
 
 class FluxArgs(InstallArgs):
@@ -99,7 +119,7 @@ class Controller(GitOpsResource):
     """One line per object, by key."""
 
     def __init__(self, name: str, args: ControllerArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        values = beside_the_program(args, "manifests", "lock_file")
+        values = beside_the_program(_hidden(args), "manifests", "lock_file")
         outputs = ("version", "namespace", "revision", "digest", "inventory", "manifests_digest", "objects")
         super().__init__(name, values, outputs, opts)
 
@@ -118,7 +138,7 @@ class ArgoCD(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ArgoCDArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
         require_gitops_provider(opts)
-        values = given(args, ArgoCDArgs)
+        values = _hidden(given(args, ArgoCDArgs))
         super().__init__("gitops:index:ArgoCD", name, values, opts)
         self.controller = _controller(self, name, values, "argocd")
         self.version, self.namespace = self.controller.version, self.controller.namespace
@@ -149,6 +169,19 @@ class Flux(pulumi.ComponentResource):
         self.version, self.namespace = self.controller.version, self.controller.namespace
         self.digest, self.revision = self.controller.digest, self.controller.revision
         self.register_outputs(_outputs(self.controller))
+
+
+def _hidden(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with the password of self_manage marked secret; all of it if it is an output itself."""
+    values = dict(args)
+    place = values.get("self_manage")
+    if isinstance(place, Mapping):
+        password = place.get("password")
+        secret = {} if password is None else {"password": pulumi.Output.secret(password)}
+        values["self_manage"] = {**place, **secret}
+    elif place is not None:
+        values["self_manage"] = pulumi.Output.secret(place)
+    return values
 
 
 def _controller(parent: pulumi.ComponentResource, name: str, values: Mapping[str, Any], which: str) -> Controller:

@@ -33,6 +33,7 @@ def complete(inferred: str, told: Mapping[str, str]) -> str:
         for option, described in resources[name]["inputProperties"].items():
             described.setdefault("description", told.get(option, ""))
     schema["types"]["gitops:index:HelmChart"]["properties"]["values"]["secret"] = True
+    schema["types"]["gitops:index:SelfManage"]["properties"]["password"]["secret"] = True
     src = resources["Release"]["inputProperties"]["src"]
     del src["$ref"]
     src.update(_TEXTS)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +22,13 @@ from ..deploy import (
     remove,
     shown,
 )
+from ..deploy.model import ignore_progress
 from ..errors import AlreadyExistsError, ChecksumMismatchError, OwnershipError, RemovalRefusedError
 from ..objects import KubeObject, ObjectRef
 from . import catalog, manifests
+from .argocd import self_managed
 from .patches import apply_patches
+from .self_manage import SelfManage
 from .specs import ControllerResult, ControllerSpec
 from .traits import Kind, traits
 from .transform import set_namespace, set_pull_secret, set_registry
@@ -97,6 +101,8 @@ def install(
 ) -> ControllerResult:
     """Install a controller, upgrade it, or take over one that was installed by other means.
 
+    With `self_manage` Argo CD does that itself from a commit of ours; without it what it had is taken back.
+
     Args:
         cluster: Where.
         spec: What to install.
@@ -111,16 +117,41 @@ def install(
     title = catalog.controller(spec.name).title
     _refuse_second(cluster, release, title)
     _refuse_other_content(cluster, release, title)
+
+    def ensure_defaults() -> tuple[Change, ...]:
+        return _ensure_defaults(cluster, spec.name, release.namespace, check=check)
+
+    if spec.self_manage is not None:
+        wanted = SelfManage.of(spec.self_manage)
+        itself = self_managed.SelfManaged(cluster, release, wanted, spec.wait_timeout, progress or ignore_progress)
+        return itself.run(version, ensure_defaults, check=check)
+    left = _leave(cluster, spec, release.namespace, check=check, progress=progress)
     result = deploy(cluster, release, check=check, progress=progress)
-    defaults = _ensure_defaults(cluster, spec.name, release.namespace, check=check)
+    changes, defaults = [_taken(change, left) for change in result.changes], ensure_defaults()
     return ControllerResult(
         version=version,
         namespace=release.namespace,
-        changes=(*result.changes, *defaults),
+        changes=(*left.changes, *changes, *defaults),
         revision=result.revision,
         digest=result.digest,
         inventory=result.inventory,
     )
+
+
+def _leave(
+    cluster: Cluster, spec: ControllerSpec, namespace: str, *, check: bool, progress: ProgressCallback | None
+) -> self_managed.Left:
+    """End the self-management, if there is one."""
+    if spec.name != "argocd":
+        return self_managed.Left()
+    return self_managed.leave(cluster, spec.name, namespace, check=check, timeout=spec.wait_timeout, progress=progress)
+
+
+def _taken(change: Change, left: self_managed.Left) -> Change:
+    """Return a change of an object that is, or would be, taken back before it is deployed."""
+    if change.ref not in left.refs or change.action not in (Action.HANDED_OVER, Action.UNCHANGED):
+        return change
+    return dataclasses.replace(change, action=Action.CONFIGURE, reason="taken back from Argo CD")
 
 
 def _refuse_second(cluster: Cluster, release: ReleaseSpec, title: str) -> None:
@@ -225,7 +256,8 @@ def uninstall(
             hint="Install it with pulumi-gitops first (that takes it over), or remove it with the tool that made it.",
         )
     known = traits(spec.name)
-    _refuse_applications(cluster, title, known.applications)
+    _refuse_applications(cluster, title, known.applications, namespace)
+    left = _leave(cluster, spec, namespace, check=check, progress=progress)
     release = read_release(cluster, spec.name, namespace, drift=False)
     keeps_namespace = release is None or not release.created_namespace
     first = [ObjectRef.of(obj) for kind in known.first for obj in _list(cluster, kind)]
@@ -242,11 +274,18 @@ def uninstall(
         delete_namespace=True,
         progress=progress,
     )
-    return ControllerResult(version=there.version, namespace=namespace, changes=(*gone, *result.changes))
+    listed = {change.ref for change in result.changes}
+    # In check mode nothing is taken back, so the release does not know them.
+    more = (Change(Action.DELETE, ref) for ref in left.refs if check and ref not in listed and cluster.find(ref))
+    return ControllerResult(
+        version=there.version, namespace=namespace, changes=(*left.changes, *gone, *more, *result.changes)
+    )
 
 
-def _refuse_applications(cluster: Cluster, title: str, kinds: Sequence[Kind]) -> None:
+def _refuse_applications(cluster: Cluster, title: str, kinds: Sequence[Kind], namespace: str) -> None:
+    itself = self_managed.find(cluster, namespace)
     remaining = [ObjectRef.of(obj) for kind in kinds for obj in _list(cluster, kind)]
+    remaining = [ref for ref in remaining if itself is None or ref != ObjectRef.of(itself)]
     if not remaining:
         return
     listed = ", ".join(str(ref) for ref in remaining[:5])

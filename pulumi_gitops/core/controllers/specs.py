@@ -13,12 +13,13 @@ from ..errors import InputError
 from . import catalog
 from .names import check_name, check_namespace, check_revision, check_timeout
 from .options import refuse_others
+from .self_manage import SelfManage
 
 # "[host[:port]/]path" as it stands before an image's name.
 _REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
 
 
-_ARGOCD_ONLY = ("profile", "config", "known_hosts", "tls_certificates", "gpg_keys")
+_ARGOCD_ONLY = ("profile", "config", "known_hosts", "tls_certificates", "gpg_keys", "self_manage")
 _FLUX_ONLY = ("components", "network_policies", "multitenant", "log_level", "concurrency")
 
 
@@ -45,6 +46,8 @@ class ControllerSpec:
         known_hosts: Argo CD: host keys to accept beside the usual ones, as in a known_hosts file.
         tls_certificates: Argo CD: host -> certificates to trust, PEM.
         gpg_keys: Argo CD: key id -> public key that commits may be signed with.
+        self_manage: Argo CD: keep its manifests in a config repository, from which it applies them itself:
+            ``{url, branch, path, username, password, application}``, see :class:`.self_manage.SelfManage`.
         components: Flux: controllers to install; all of the manifests when empty.
         network_policies: Flux: keep the NetworkPolicies of the manifests.
         multitenant: Flux: lock tenants into their namespaces.
@@ -70,6 +73,7 @@ class ControllerSpec:
     known_hosts: str | None = None
     tls_certificates: Mapping[str, str] = field(default_factory=dict)
     gpg_keys: Mapping[str, str] = field(default_factory=dict)
+    self_manage: Mapping[str, Any] | None = field(default=None, repr=False)
     components: Sequence[str] = ()
     network_policies: bool = True
     multitenant: bool = False
@@ -93,6 +97,20 @@ class ControllerSpec:
         if self.manifests is not None and self.mirror is not None:
             raise InputError("manifests and mirror exclude each other", hint="Give the mirrored URL as manifests.")
         refuse_others(self, self.name, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
+        if self.self_manage is not None:
+            self._check_self_manage()
+
+    def _check_self_manage(self) -> None:
+        SelfManage.of(self.self_manage or {})
+        if not self.wait:
+            raise InputError(
+                "self_manage needs wait", hint="Argo CD has its objects when it has applied them: that is waited for."
+            )
+        if self.config.get("argocd-cm", {}).get("application.resourceTrackingMethod") == "label":
+            raise InputError(
+                "self_manage needs the tracking method annotation, not label",
+                hint="Set application.resourceTrackingMethod of argocd-cm to annotation, or leave it out.",
+            )
 
     @property
     def target_namespace(self) -> str:
@@ -116,6 +134,7 @@ class ControllerResult:
         revision: Revision of the release; 0 after a removal.
         digest: Digest of the set of objects.
         inventory: The objects.
+        commit: With self_manage: the commit that Argo CD has applied its own manifests of.
     """
 
     version: str
@@ -124,6 +143,7 @@ class ControllerResult:
     revision: int = 0
     digest: str = ""
     inventory: tuple[InventoryItem, ...] = ()
+    commit: str = ""
 
     @property
     def changed(self) -> bool:

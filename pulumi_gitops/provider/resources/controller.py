@@ -25,8 +25,10 @@ _OPTIONS: Final = {
     if name not in ("name", "source")
 } | {"controller": "name"}
 _WAITING: Final = frozenset({"wait", "waitTimeout"})
+# Who applies the manifests, which are the same either way.
+_DELIVERY: Final = frozenset({"selfManage"})
 # What the manifests are rendered from; ``objects`` tells what it leads to.
-_RENDERING: Final = frozenset(_OPTIONS) - _WAITING - {"controller", "namespace", "version"}
+_RENDERING: Final = frozenset(_OPTIONS) - _WAITING - _DELIVERY - {"controller", "namespace", "version"}
 
 
 class Controller:
@@ -39,15 +41,16 @@ class Controller:
     resumable: ClassVar[bool] = True
 
     def secrets(self, inputs: Values) -> frozenset[Path]:
-        """Nothing is secret in any case."""
-        return frozenset()
+        """Return where the password of the config repository stands."""
+        return frozenset({("selfManage", "password")})
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Render the manifests: fill in version, namespace and one line per object, and forget their text."""
         checked = {"controller": "argocd", **inputs}
-        if any(has_unknown(checked.get(name)) for name in _OPTIONS.keys() - _WAITING):
+        if any(has_unknown(checked.get(name)) for name in _OPTIONS.keys() - _WAITING - _DELIVERY):
             return {**checked, "objects": UNKNOWN}
-        release, version = _rendered(_spec(checked))
+        told = {name: value for name, value in checked.items() if name not in _DELIVERY or not has_unknown(value)}
+        release, version = _rendered(_spec(told))
         objects = records.objects_of(release.objects, release.namespace)
         filled = {**checked, "namespace": release.namespace, "objects": objects}
         return {**filled, "version": version} if version else filled

@@ -18,6 +18,7 @@ import pytest
 from pulumi_gitops import components
 from pulumi_gitops.components.options import camel, credentials_of
 from pulumi_gitops.core import controllers
+from pulumi_gitops.core.controllers.self_manage import SelfManage
 from pulumi_gitops.core.controllers.specs import _ARGOCD_ONLY, _FLUX_ONLY
 from pulumi_gitops.provider.hosting import Components
 from pulumi_gitops.provider.resources import RESOURCES
@@ -82,7 +83,8 @@ def test_an_option_has_the_type_and_the_documented_default_of_the_engine(schema,
     field, found = fields(kind)[name], inputs(schema, kind)[camel(name)]
     hint = typing.get_type_hints(FACES[kind])[name]
     first = typing.get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
-    assert found["type"] == KINDS[typing.get_origin(first) or first]
+    # A type with a name is an object.
+    assert found.get("type", "object") == KINDS[typing.get_origin(first) or first]
     told = re.findall(r"Default:\s(.*?)\.(?:\s|$)", found["description"])
     default = default_of(field)
     if default is dataclasses.MISSING or (default in (None, "", (), {}) and name not in TOLD):
@@ -97,7 +99,14 @@ def test_an_option_has_the_type_and_the_documented_default_of_the_engine(schema,
 @pytest.mark.parametrize("kind", FACES)
 def test_credentials_and_nothing_else_are_secret(schema, kind):
     marked = {name for name, found in inputs(schema, kind).items() if found.get("secret")}
-    assert marked == {camel(name) for name in credentials_of(FACES[kind])}
+    # Of self_manage only a part is secret.
+    assert marked == {camel(name) for name in credentials_of(FACES[kind])} - {"selfManage"}
+
+
+def test_of_self_manage_only_the_password_is_secret(schema):
+    parts = schema["types"]["gitops:index:SelfManage"]["properties"]
+    assert {name for name, found in parts.items() if found.get("secret")} == {"password"}
+    assert parts.keys() == {field.name for field in dataclasses.fields(SelfManage)}
 
 
 def test_only_what_decides_over_resources_has_to_be_plain(schema):
@@ -124,6 +133,8 @@ ARGOCD = {
     "config": {"argocd-cm": {"url": "https://argocd.example.com"}}, "knownHosts": "git.example.com ssh-x",
     "tlsCertificates": {"git.example.com": "PEM"}, "gpgKeys": {"4A": "KEY"},
 }  # fmt: skip
+# It needs `wait`.
+SELF_MANAGED = {"selfManage": {"url": "https://git.example.com/config.git", "password": "canary-4714"}}
 FLUX = {
     "controller": "flux", "mirror": "https://mirror.example.com", "components": ["source-controller"],
     "networkPolicies": False, "multitenant": True, "logLevel": "debug", "concurrency": 3,
@@ -131,8 +142,8 @@ FLUX = {
 
 
 def test_every_option_reaches_the_engine():
-    assert {*ARGOCD, *FLUX} == {camel(name) for name in fields("Controller")} | {"controller"}
-    for given in ({**ARGOCD, "controller": "argocd"}, FLUX):
+    assert {*ARGOCD, *FLUX, *SELF_MANAGED} == {camel(name) for name in fields("Controller")} | {"controller"}
+    for given in ({**ARGOCD, "controller": "argocd"}, FLUX, SELF_MANAGED):
         spec = _spec(given)
         for key, value in given.items():
             name = "name" if key == "controller" else next(n for n in fields("Controller") if camel(n) == key)
@@ -140,7 +151,7 @@ def test_every_option_reaches_the_engine():
     assert _spec({"controller": "flux"}) == controllers.ControllerSpec(name="flux", source="pulumi")
 
 
-def test_only_place_version_and_objects_make_a_difference():
-    compared = {*ARGOCD, *FLUX, "controller"} - CONTROLLER.ignored
-    assert compared == {"controller", "namespace", "version"}
+def test_only_place_version_delivery_and_objects_make_a_difference():
+    compared = {*ARGOCD, *FLUX, *SELF_MANAGED, "controller"} - CONTROLLER.ignored
+    assert compared == {"controller", "namespace", "version", "selfManage"}
     assert CONTROLLER.replaces == {"controller", "namespace"}

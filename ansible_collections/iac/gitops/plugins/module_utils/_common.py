@@ -279,6 +279,8 @@ def _shown(name: str, value: Any) -> Any:
         return value if isinstance(value, str) and "\n" not in value else HIDDEN
     if name == "src":
         return [entry["path"] if isinstance(entry, dict) else entry for entry in value]
+    if name == "self_manage":
+        return {**value, "url": _shown("url", value.get("url"))} if isinstance(value, dict) else HIDDEN
     if name == "files":
         return dict.fromkeys(value, HIDDEN)
     if name == "helm":

@@ -98,6 +98,36 @@ options:
     description: Public keys that commits may be signed with, by their ids. Argo CD only.
     type: dict
     default: {}
+  self_manage:
+    description:
+      - Where Argo CD keeps its own manifests. They are installed as always the first time, then committed there, and an
+        Application of Argo CD applies them from then on; later runs commit, and wait for Argo CD. Argo CD only.
+      - Left out later, the Application is removed and the manifests are applied by this module again.
+      - The manifests hold no secrets. See the guide about Argo CD.
+    type: dict
+    suboptions:
+      url:
+        description: HTTP(S) URL of the repository, for this module and for Argo CD, without credentials.
+        type: str
+        required: true
+      branch:
+        description: Branch to commit to, and that Argo CD follows.
+        type: str
+        default: main
+      path:
+        description: Folder of the manifests.
+        type: str
+        default: argocd
+      username:
+        description: User name. Servers that take a token as password mostly ignore it.
+        type: str
+      password:
+        description: Password or token; Argo CD reads with it too.
+        type: str
+      application:
+        description: Name of the Application over the manifests.
+        type: str
+        default: argocd
   components:
     description: Controllers of Flux to install. All that are in the manifests when empty. Flux only.
     type: list
@@ -189,6 +219,16 @@ EXAMPLES = r"""
     gpg_keys:
       4AEE18F83AFDEB23: "{{ lookup('ansible.builtin.file', 'ann.asc') }}"
 
+- name: Let Argo CD manage itself from the config repository
+  iac.gitops.controller:
+    name: argocd
+    version: 3.5.7
+    self_manage:
+      url: https://git.example.com/config.git
+      path: clusters/production/argocd
+      username: ci
+      password: "{{ lookup('ansible.builtin.env', 'GIT_TOKEN') }}"
+
 - name: Install Flux, the same manifests every time
   iac.gitops.controller:
     name: flux
@@ -232,6 +272,11 @@ digest:
   returned: success
   type: str
   sample: sha256:9f2c41d0...
+commit:
+  description: With O(self_manage) the commit that Argo CD has applied; in check mode the one that is there now.
+  returned: success
+  type: str
+  sample: 1f3c9a20b7a4e1f8a7c6d1b9a3f5e2c4d6b8a0e1
 changes:
   description: What was done, one entry per changed object; in check mode what would be done.
   returned: success
@@ -308,12 +353,15 @@ class Controller(EngineModule, AnsibleModule):
         act = install if self.params["state"] == "present" else uninstall
         with connect(self.connection()) as cluster:
             result = act(cluster, spec, check=self.check_mode)
+        # What Argo CD applies itself is as it should be, and nothing to warn of.
+        changes = [change for change in result.changes if change.action != "handed_over" or not result.commit]
         return self.report(
-            result.changes,
+            changes,
             version=result.version,
             namespace=result.namespace,
             revision=result.revision,
             digest=result.digest,
+            commit=result.commit,
         )
 
     def lock_file(self):
@@ -352,6 +400,17 @@ def main():
             "known_hosts": {"type": "str"},
             "tls_certificates": {"type": "dict", "default": {}},
             "gpg_keys": {"type": "dict", "default": {}, "no_log": False},
+            "self_manage": {
+                "type": "dict",
+                "options": {
+                    "url": {"type": "str", "required": True},
+                    "branch": {"type": "str", "default": "main"},
+                    "path": {"type": "str", "default": "argocd"},
+                    "username": {"type": "str"},
+                    "password": {"type": "str", "no_log": True},
+                    "application": {"type": "str", "default": "argocd"},
+                },
+            },
             "components": {
                 "type": "list",
                 "elements": "str",

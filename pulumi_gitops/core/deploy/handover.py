@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Let a controller that applies the objects of a release have them alone, and take them back.
+
+Both are server-side applies: an object is applied by both for a moment, then the one who lets go applies nothing but
+its name, which takes all fields from him and removes those that nobody else sets. Meanwhile the record remembers the
+set, and owns none of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from ..cluster import FIELD_MANAGER, Cluster
+from ..errors import GitOpsError, OwnershipError
+from ..objects import KubeObject, ObjectRef, uid_of
+from . import record as records
+from .fields import entry_of
+from .locking import ReleaseLock
+from .lookup import Lookup
+from .model import DeployResult, InventoryItem, Progress, ProgressCallback, ignore_progress
+from .parallel import each, raise_failures
+from .planning import Planner, Policy
+from .prepare import set_digest
+from .record import Record, Revision
+from .spec import ReleaseSpec
+from .storage import pack
+
+
+def hand_over(
+    cluster: Cluster, spec: ReleaseSpec, manager: str, *, progress: ProgressCallback | None = None
+) -> DeployResult:
+    """Give up the objects of a set that another manager has applied, and remember the set as a revision.
+
+    Args:
+        cluster: Where.
+        spec: The release; its namespace exists, and the manager has applied all of it.
+        manager: Field manager that keeps the objects from now on.
+        progress: Called for each step.
+
+    Returns:
+        The result, without changes: the objects are as they were. Nothing is written when all was handed over before.
+
+    Raises:
+        OwnershipError: The manager has not applied an object.
+        LockedError: Another run deploys this release.
+    """
+    part_of = records.apply_set_id(spec.name, spec.namespace)
+    payloads = Planner(cluster, Policy(part_of=part_of)).prepare(spec.objects, spec.namespace)
+    digest = set_digest(payloads)
+    record = records.read(cluster, spec.name, spec.namespace)
+    if record is None or not _remembers(record, digest, spec):
+        with ReleaseLock(
+            cluster, spec.name, spec.namespace, timeout=spec.lock_timeout, progress=progress or ignore_progress
+        ):
+            record = records.read(cluster, spec.name, spec.namespace)
+            record = record or Record(name=spec.name, namespace=spec.namespace)
+            _let_go(cluster, part_of, [*map(ObjectRef.of, payloads), *(item.ref for item in record.inventory)], manager)
+            record = records.write(cluster, _remembering(record, spec, payloads, digest))
+    latest = record.latest
+    return DeployResult(latest.number if latest else 0, digest, ())
+
+
+def _remembers(record: Record, digest: str, spec: ReleaseSpec) -> bool:
+    latest = record.latest
+    return (
+        latest is not None
+        and (latest.digest, latest.status) == (digest, records.DEPLOYED)
+        and not record.inventory
+        and spec.facts.items() <= record.facts.items()
+    )
+
+
+def _remembering(record: Record, spec: ReleaseSpec, payloads: Sequence[KubeObject], digest: str) -> Record:
+    """Return the record with the set as its newest revision, and nothing that we own."""
+    latest = record.latest
+    number = latest.number + (latest.digest != digest) if latest else 1
+    revision = Revision(
+        number=number,
+        digest=digest,
+        time=records.now(),
+        status=records.DEPLOYED,
+        face=spec.origin.face,
+        user=spec.origin.user,
+        pipeline=spec.origin.pipeline,
+        commit=spec.origin.commit,
+    )
+    return dataclasses.replace(
+        record,
+        inventory=(),
+        revisions=(*(known for known in record.revisions if known.number != number), revision),
+        manifests={**record.manifests, number: pack(list(payloads))},
+        facts={**record.facts, **spec.facts},
+    ).trimmed(spec.history_limit)
+
+
+def _let_go(cluster: Cluster, part_of: str, refs: Iterable[ObjectRef], manager: str) -> None:
+    lookup = Lookup(cluster, part_of)
+    lookup.read_owned(refs)
+    ours = list(lookup.owned.values())
+    untouched = [str(ObjectRef.of(obj)) for obj in ours if entry_of(obj, manager) is None]
+    if untouched:
+        raise OwnershipError(
+            f"{manager} has not applied {', '.join(untouched[:5])}, so it is not handed over",
+            hint="Is the kind excluded from what it looks after, or the object left out of what it applies?",
+            details={"objects": untouched},
+        )
+    _apply_all(cluster, [(_bare(obj), FIELD_MANAGER) for obj in ours], "hand over")
+
+
+def take_back(
+    cluster: Cluster,
+    name: str,
+    namespace: str,
+    manager: str,
+    *,
+    forget: Iterable[str] = (),
+    lock_timeout: float = 60.0,
+    progress: ProgressCallback | None = None,
+) -> None:
+    """Make the objects that a release remembers its own again, as it remembers them.
+
+    Args:
+        cluster: Where.
+        name: Release; without a record nothing is done.
+        namespace: Its namespace.
+        manager: Field manager that has kept them, and has stopped to apply them.
+        forget: Facts of the record that do not hold any more.
+        lock_timeout: Seconds to wait for another run of the release to end.
+        progress: Called for each step.
+
+    Raises:
+        LockedError: Another run deploys this release.
+        ApplyError: Objects can not be applied.
+    """
+    with ReleaseLock(cluster, name, namespace, timeout=lock_timeout, progress=progress or ignore_progress):
+        record = records.read(cluster, name, namespace)
+        if record is None:
+            return
+        payloads = remembered(cluster, record)
+        refs = [ObjectRef.of(payload) for payload in payloads]
+        # First the record: what a run that is killed from here on has taken is known to the next one.
+        inventory = records.merged(record.inventory, map(InventoryItem, refs))
+        record = records.write(cluster, dataclasses.replace(record, inventory=inventory))
+        answers = each(cluster.find, refs)
+        raise_failures(
+            [(ref, e) for ref, e in zip(refs, answers, strict=True) if isinstance(e, GitOpsError)],
+            what="read",
+            total=len(refs),
+        )
+        there = [(payload, live) for payload, live in zip(payloads, answers, strict=True) if isinstance(live, dict)]
+        if progress:
+            progress(Progress("apply", f"taking back {len(there)} objects", 0, len(there)))
+        _apply_all(cluster, [(payload, FIELD_MANAGER) for payload, _ in there], "take back")
+        kept = [(_bare(live), manager) for _, live in there if entry_of(live, manager) is not None]
+        _apply_all(cluster, kept, "take back")
+        facts = {key: value for key, value in record.facts.items() if key not in set(forget)}
+        records.write(cluster, dataclasses.replace(record, facts=facts))
+
+
+def remembered(cluster: Cluster, record: Record) -> list[KubeObject]:
+    """Return the objects of the newest revision of a record, as they were sent or handed over."""
+    latest = record.latest
+    return (records.manifests_of(cluster, record, latest.number) or []) if latest else []
+
+
+def _bare(live: KubeObject) -> KubeObject:
+    """Return nothing but the identity of an object, of this very one."""
+    metadata = live["metadata"]
+    named = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
+    return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": {**named, "uid": uid_of(live)}}
+
+
+def _apply_all(cluster: Cluster, applies: Sequence[tuple[KubeObject, str]], what: str) -> None:
+    answers = each(lambda apply: cluster.apply(apply[0], force=True, field_manager=apply[1]), applies)
+    failures = [
+        (ObjectRef.of(obj), e) for (obj, _), e in zip(applies, answers, strict=True) if isinstance(e, GitOpsError)
+    ]
+    raise_failures(failures, what=what, total=len(applies))
