@@ -33,7 +33,7 @@ class ApplicationArgs(TypedDict):
     """Sync whenever the repository changes. Without it nothing is awaited, and Flux suspends the application; what a
     suspended one has deployed stays when it is removed. Default: true."""
     prune: NotRequired[pulumi.Input[bool]]
-    """Remove objects that left the repository. Default: true."""
+    """Remove objects that left the repository; for charts Flux always does. Default: true."""
     self_heal: NotRequired[pulumi.Input[bool]]
     """Undo changes that were made past the repository; Flux always does, at every interval. Default: false."""
     create_namespace: NotRequired[bool]
@@ -41,7 +41,8 @@ class ApplicationArgs(TypedDict):
     of this component: it has to be new, and goes with the application. Default: false."""
     helm: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]
     """A chart in place of path: {chart, version, values, releaseName}; Argo CD also {valueFiles, parameters}, Flux
-    {valuesFrom}. In Python the names are release_name, value_files and values_from."""
+    {valuesFrom}, and always a chart of a Helm repository. In Python the names are release_name, value_files and
+    values_from."""
     kustomize: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]
     """Argo CD: {images, namePrefix, nameSuffix, namespace, replicas, ...}."""
     sources: NotRequired[pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
@@ -60,19 +61,19 @@ class ApplicationArgs(TypedDict):
     interval: NotRequired[pulumi.Input[str]]
     """Flux: how often the cluster is compared with the source. Default: 10m."""
     retry_interval: NotRequired[pulumi.Input[str]]
-    """Flux: how soon a failure is tried again. Default: the interval."""
+    """Flux, folders: how soon a failure is tried again. Default: the interval."""
     timeout: NotRequired[pulumi.Input[str]]
     """Flux: how long one attempt may take."""
     depends_on: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Flux: names of applications that have to be ready before."""
     health_checks: NotRequired[pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
-    """Flux: objects to check, {apiVersion, kind, name, namespace}; all when empty."""
+    """Flux, folders: objects to check, {apiVersion, kind, name, namespace}; all when empty."""
     substitute: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
-    """Flux: variables for the manifests."""
+    """Flux, folders: variables for the manifests."""
     substitute_from: NotRequired[pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
-    """Flux: objects that hold variables: {kind: ConfigMap or Secret, name}."""
+    """Flux, folders: objects that hold variables: {kind: ConfigMap or Secret, name}."""
     decryption: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
-    """Flux: {provider: sops, secret: NAME}."""
+    """Flux, folders: {provider: sops, secret: NAME}."""
     service_account: NotRequired[pulumi.Input[str]]
     """Flux: ServiceAccount that applies the objects."""
     remediation: NotRequired[pulumi.Input[int]]

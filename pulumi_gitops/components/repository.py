@@ -23,7 +23,7 @@ class RepositoryArgs(TypedDict):
     controller: NotRequired[str]
     """Which controller gets access: argocd or flux. Default: argocd."""
     type: NotRequired[str]
-    """What is behind the URL: git, helm or oci. Default: git."""
+    """What is behind the URL: git, helm or oci; charts of an oci:// registry are helm for Flux. Default: git."""
     username: NotRequired[pulumi.Input[str]]
     """User name; git is used when there is a password only."""
     password: NotRequired[pulumi.Input[str]]

@@ -52,13 +52,13 @@ class ApplicationSpec:
         repository: Flux: name of a connected repository to read from. Without it the application has a source of its
             own, for `url` and `revision`.
         interval: Flux: how often the cluster is compared with the source.
-        retry_interval: Flux: how soon a failure is tried again; `interval` when None.
+        retry_interval: Flux, folders: how soon a failure is tried again; `interval` when None.
         timeout: Flux: how long one attempt may take.
         depends_on: Flux: applications that have to be ready before.
-        health_checks: Flux: objects to check, ``{"apiVersion", "kind", "name", "namespace"}``; all when empty.
-        substitute: Flux: variables for the manifests.
-        substitute_from: Flux: ``{"kind": "ConfigMap" or "Secret", "name": ...}`` that hold variables.
-        decryption: Flux: ``{"provider": "sops", "secret": NAME}``.
+        health_checks: Flux, folders: objects to check, ``{"apiVersion", "kind", "name", "namespace"}``; all when empty.
+        substitute: Flux, folders: variables for the manifests.
+        substitute_from: Flux, folders: ``{"kind": "ConfigMap" or "Secret", "name": ...}`` that hold variables.
+        decryption: Flux, folders: ``{"provider": "sops", "secret": NAME}``.
         service_account: Flux: who applies the objects.
         remediation: Flux, charts: how often an installation or upgrade is retried before it is rolled back.
         drift_detection: Flux, charts: ``enabled``, ``warn`` or ``disabled``.

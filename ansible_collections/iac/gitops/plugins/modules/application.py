@@ -51,7 +51,7 @@ options:
     type: bool
     default: true
   prune:
-    description: Whether the controller removes objects that left the repository.
+    description: Whether the controller removes objects that left the repository. For charts Flux always does.
     type: bool
     default: true
   self_heal:
@@ -63,7 +63,9 @@ options:
     type: bool
     default: false
   helm:
-    description: How to render a Helm chart, in O(path) or, with O(helm.chart), from a Helm repository at O(url).
+    description:
+      - How to render a Helm chart, in O(path) or, with O(helm.chart), from a Helm repository at O(url). Flux renders
+        those of Helm repositories only.
     type: dict
     default: {}
     suboptions:
@@ -132,7 +134,7 @@ options:
     type: str
     default: 10m
   retry_interval:
-    description: How soon a failure is tried again. Default is O(interval). Flux only.
+    description: How soon a failure is tried again. Default is O(interval). Flux only, and not for charts.
     type: str
   timeout:
     description: How long one attempt may take. Flux only.
@@ -145,21 +147,22 @@ options:
   health_checks:
     description:
       - Objects that have to be healthy, each with C(apiVersion), C(kind), C(name) and C(namespace). All that were
-        applied when empty. Flux only.
+        applied when empty. Flux only, and not for charts.
     type: list
     elements: dict
     default: []
   substitute:
-    description: Variables for the manifests, C(${name}) in them. Values are texts. Flux only.
+    description: Variables for the manifests, C(${name}) in them. Values are texts. Flux only, and not for charts.
     type: dict
     default: {}
   substitute_from:
-    description: ConfigMaps and Secrets that hold variables, each with C(kind) and C(name). Flux only.
+    description:
+      - ConfigMaps and Secrets that hold variables, each with C(kind) and C(name). Flux only, and not for charts.
     type: list
     elements: dict
     default: []
   decryption:
-    description: How to decrypt manifests. Flux only.
+    description: How to decrypt manifests. Flux only, and not for charts.
     type: dict
     default: {}
     suboptions:

@@ -37,6 +37,9 @@ options:
   type:
     description:
       - What is behind the URL - a Git repository, a Helm repository, or OCI artifacts.
+      - With Flux tokens, SSH keys, GitHub Apps, O(branch), O(commit) and O(include) are for V(git) alone, and V(helm)
+        has no O(repository_proxy), O(tag), O(semver), O(ignore) and O(verify) either. Charts of an C(oci://) registry
+        are V(helm).
       - To remove a repository from Flux it is needed, too, unless it is V(git).
     type: str
     choices: [git, helm, oci]
