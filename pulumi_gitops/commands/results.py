@@ -80,13 +80,15 @@ def _cells(change: Change) -> tuple[str, str, str]:
 
 def result_as_markdown(headline: str, result: DeployResult, *, seconds: float) -> str:
     """Return a result for the summary of a CI job."""
+    from ..core.deploy.report import fitting
+
     lines = [f"### {headline}", "", f"**{counted(result.changes)}** in {seconds:.1f} s", ""]
     rows = []
     for change in _told(result.changes):
         sign, word, reason = _cells(change)
         rows.append(f"| {sign} | {_escaped(str(change.ref))} | {word} | {_escaped(reason)} |")
     if rows:
-        lines += ["| | object | | |", "| --- | --- | --- | --- |", *_fitting(rows)]
+        lines += ["| | object | | |", "| --- | --- | --- | --- |", *fitting(rows, _LONGEST, "objects")]
     return "\n".join(lines) + "\n"
 
 
@@ -94,17 +96,6 @@ def failure_as_markdown(title: str, error: GitOpsError) -> str:
     """Return an error for the summary of a CI job."""
     text = clean("\n".join(part for part in (error.message, error.hint) if part)).replace(_FENCE, "~~~~")
     return f"### {title}: failed\n\n{_FENCE}text\n{text[:_LONGEST]}\n{_FENCE}\n"
-
-
-def _fitting(rows: Sequence[str]) -> list[str]:
-    room = _LONGEST
-    kept: list[str] = []
-    for row in rows:
-        room -= len(row) + 1
-        if room < 0:
-            return [*kept, "", f"*and {len(rows) - len(kept)} more objects*"]
-        kept.append(row)
-    return kept
 
 
 def _escaped(text: str) -> str:

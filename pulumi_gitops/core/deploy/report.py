@@ -136,20 +136,27 @@ def as_markdown(plan: Plan) -> str:
     """
     head = [f"### Plan for release `{plan.namespace}/{plan.release}`", "", f"**{summary(plan)}**", ""]
     warnings = [f"> warning: {_inline(redact(warning))}" for warning in plan.warnings]
-    foot = _fitting(warnings, _LONGEST_WARNINGS, "warnings")
+    foot = fitting(warnings, _LONGEST_WARNINGS, "warnings")
     if plan.changed:
         foot += ["", f"Plan digest: `{plan.digest}`"]
     told = _told(plan.changes)
     rows = ["| | object | action | |", "| --- | --- | --- | --- |", *map(_row, told)]
     blocks = [block for block in map(_block, told) if block]
     room = _LONGEST_COMMENT - sum(len(line) + 1 for line in (*head, *foot))
-    body = _fitting(rows, room, "objects") if told else ["Nothing changes."]
+    body = fitting(rows, room, "objects") if told else ["Nothing changes."]
     room -= sum(len(line) + 1 for line in body)
-    body += ["", *_fitting(blocks, room, "objects with details")] if blocks else []
+    body += ["", *fitting(blocks, room, "objects with details")] if blocks else []
     return "\n".join([*head, *body, "", *foot]).rstrip() + "\n"
 
 
-def _fitting(parts: Sequence[str], room: int, what: str) -> list[str]:
+def fitting(parts: Sequence[str], room: int, what: str) -> list[str]:
+    """Return as many parts as there is room for, and how many more there are.
+
+    Args:
+        parts: Lines or blocks.
+        room: Characters.
+        what: What they are called.
+    """
     room -= 100
     kept: list[str] = []
     for part in parts:
