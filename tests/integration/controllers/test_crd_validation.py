@@ -11,6 +11,7 @@ import pytest
 
 from pulumi_gitops.core import controllers
 from pulumi_gitops.core.controllers import manifests as released
+from pulumi_gitops.core.controllers.argocd.wiring import default_project
 from pulumi_gitops.core.deploy import apply_objects, delete_objects
 from pulumi_gitops.core.errors import GitOpsError, InputError
 from pulumi_gitops.core.objects import ObjectRef
@@ -52,6 +53,10 @@ def namespace(cluster, manifests):
 def test_every_object_is_valid(cluster, namespace, kind, controller, options):
     for obj in objects_of(kind, controller, options, namespace=namespace):
         cluster.apply(obj, dry_run=True)
+
+
+def test_the_project_that_argo_cd_starts_with_is_valid(cluster, namespace):
+    cluster.apply(default_project(namespace), dry_run=True)
 
 
 def test_a_field_that_a_kind_does_not_have_and_a_value_that_it_does_not_take_are_found(cluster, namespace):
