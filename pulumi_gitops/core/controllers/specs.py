@@ -106,6 +106,11 @@ class ControllerSpec:
             raise InputError(
                 "self_manage needs wait", hint="Argo CD has its objects when it has applied them: that is waited for."
             )
+        if self.profile.endswith("namespaced"):
+            raise InputError(
+                f"self_manage is not for the profile {self.profile}",
+                hint="Argo CD has no rights over its own roles and CRDs then. Use another profile, or leave it out.",
+            )
         if self.config.get("argocd-cm", {}).get("application.resourceTrackingMethod") == "label":
             raise InputError(
                 "self_manage needs the tracking method annotation, not label",

@@ -26,7 +26,7 @@ from ...deploy import (
 )
 from ...deploy.handover import hand_over, remembered, take_back
 from ...deploy.record import read as read_record
-from ...errors import OwnershipError
+from ...errors import NotFoundError, OwnershipError
 from ...git import CommitResult, commit_edit, read_tip
 from ...objects import KubeObject, ObjectRef, annotations_of, labels_of
 from ..application_spec import ApplicationSpec
@@ -154,27 +154,27 @@ class SelfManaged:
         Raises:
             OwnershipError: Names it.
         """
-        there = find(self.cluster, self.release.namespace)
-        live = there or self._application()
-        name = ObjectRef.of(live).name if live else ""
-        if live and (there is None or name != self.wanted.application):
+        there, namespace = find(self.cluster, self.release.namespace), self.release.namespace
+        if there is not None and ObjectRef.of(there).name != self.wanted.application:
             raise OwnershipError(
-                f"the Application {name} in namespace {self.release.namespace} "
-                + ("already manages this Argo CD" if there else "was not made by pulumi-gitops for self_manage"),
-                hint=f"Use self_manage.application: {name}, or leave self_manage out once."
-                if there
-                else "Give another name as self_manage.application.",
+                f"Argo CD in namespace {namespace} manages itself by the Application {ObjectRef.of(there).name}",
+                hint=f"Use self_manage.application: {ObjectRef.of(there).name}, or run once without self_manage.",
             )
-        for obj in self.release.objects:
-            if obj["kind"] == "StatefulSet":
-                workload = self.cluster.find(ObjectRef.of(obj)) or {}
-                owner = str(annotations_of(workload).get(_TRACKING) or "").partition(":")[0]
-                if owner not in ("", self.wanted.application):
-                    raise OwnershipError(
-                        f"Argo CD in namespace {self.release.namespace} is managed by the Application {owner} already",
-                        hint="Delete that Application without what it has deployed (kubectl delete --cascade=orphan, "
-                        f"no finalizer), or leave self_manage out. For its name use self_manage.application: {owner}.",
-                    )
+        if there is None and self._application() is not None:
+            raise OwnershipError(
+                f"{self.ref} was not made for self_manage",
+                hint="Give another name as self_manage.application. If it looks after Argo CD itself, delete it without "
+                "what it has deployed: remove its finalizers first.",
+            )
+        workloads = [ObjectRef.of(obj) for obj in self.release.objects if obj["kind"] == "StatefulSet"]
+        for live in filter(None, map(self.cluster.find, workloads)):
+            owner = str(annotations_of(live).get(_TRACKING) or "").partition(":")[0]
+            if owner not in ("", self.wanted.application):
+                raise OwnershipError(
+                    f"Argo CD in namespace {namespace} is managed by the Application {owner}",
+                    hint="Delete that Application without what it has deployed (remove its finalizers first), and use "
+                    f"self_manage.application: {owner}.",
+                )
 
     def _application(self) -> KubeObject | None:
         return self.cluster.find(self.ref) if self.cluster.serves(API_VERSION, "Application") else None
@@ -237,7 +237,10 @@ def find(cluster: Cluster, namespace: str) -> KubeObject | None:
     """Return the Application with which Argo CD manages itself, None when it does not."""
     if not cluster.serves(API_VERSION, "Application"):
         return None
-    found = cluster.list(API_VERSION, "Application", namespace=namespace, label_selector=_SELECTOR)
+    try:
+        found = cluster.list(API_VERSION, "Application", namespace=namespace, label_selector=_SELECTOR)
+    except NotFoundError:  # the CRD went since this connection read the kinds
+        return None
     return found[0] if found else None
 
 
