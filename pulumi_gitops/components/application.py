@@ -21,7 +21,8 @@ class ApplicationArgs(TypedDict):
     controller: NotRequired[str]
     """Which controller syncs it: argocd or flux. Default: argocd."""
     url: NotRequired[pulumi.Input[str]]
-    """URL of the repository. Not needed with repository or sources."""
+    """URL of the repository. Not needed with repository or sources. For a folder of OCI artifacts, oci://, it has to be
+    a plain value."""
     path: NotRequired[pulumi.Input[str]]
     """Folder of the repository that holds the manifests."""
     revision: NotRequired[pulumi.Input[str]]
@@ -58,6 +59,8 @@ class ApplicationArgs(TypedDict):
     repository: NotRequired[pulumi.Input[str]]
     """Flux: name of a connected repository to read from: the output name of a Repository. Without it the application
     has a source of its own, for url and revision."""
+    repository_type: NotRequired[pulumi.Input[str]]
+    """Flux, folders: what that repository is, git or oci. Default: git."""
     interval: NotRequired[pulumi.Input[str]]
     """Flux: how often the cluster is compared with the source. Default: 10m."""
     retry_interval: NotRequired[pulumi.Input[str]]
@@ -106,6 +109,8 @@ class Application(pulumi.ComponentResource):
         require_gitops_provider(opts)
         values = given(args, ApplicationArgs)
         shape = plain(values, "controller", "auto_sync", "create_namespace", "wait")
+        if isinstance(values.get("url"), str):
+            shape["url"] = values["url"]  # it tells the kind of a source of its own
         if "helm" in values:
             values["helm"] = pulumi.Output.from_input(values["helm"]).apply(_chart)
             # The chart takes the place of the path, and need not be known yet.

@@ -14,13 +14,23 @@ from .options import refuse, refuse_others
 from .repository_spec import check_repository_url, is_ssh
 
 _ARGOCD_ONLY = ("project", "kustomize", "sources", "ignore_differences", "retry", "sync_options", "sync_wave")
-_FLUX_ONLY = ("repository", "interval", "retry_interval", "timeout", "depends_on", "health_checks", "substitute",
-              "substitute_from", "decryption", "service_account", "remediation", "drift_detection")  # fmt: skip
+_FLUX_ONLY = ("repository", "repository_type", "interval", "retry_interval", "timeout", "depends_on", "health_checks",
+              "substitute", "substitute_from", "decryption", "service_account", "remediation",
+              "drift_detection")  # fmt: skip
 _HELM_KEYS = frozenset({"chart", "version", "values", "release_name"})
 _MORE_HELM_KEYS = {"argocd": frozenset({"value_files", "parameters"}), "flux": frozenset({"values_from"})}
 # A Kustomization and a HelmRelease of Flux have different fields.
-_FOLDER_ONLY = ("retry_interval", "health_checks", "substitute", "substitute_from", "decryption", "prune")
+_FOLDER_ONLY = (
+    "repository_type",
+    "retry_interval",
+    "health_checks",
+    "substitute",
+    "substitute_from",
+    "decryption",
+    "prune",
+)
 _CHART_ONLY = ("remediation", "drift_detection")
+_FOLDER_SOURCES = ("git", "oci")
 _DRIFT_MODES = ("enabled", "warn", "disabled")
 
 
@@ -34,7 +44,7 @@ class ApplicationSpec:
         url: URL of the repository. With Flux and `repository` it is not needed.
         path: Folder in it.
         revision: Branch, tag or commit id. With Flux ``HEAD`` is the branch ``main``, a tag is written ``tag:v1``, and
-            a range of versions ``semver:1.x``.
+            a range of versions ``semver:1.x``; of OCI artifacts it is a tag (``HEAD`` is ``latest``) or a digest.
         destination_namespace: Namespace of the objects that name none.
         project: Argo CD project.
         auto_sync: The controller syncs by itself; nothing is awaited otherwise (Flux: suspended).
@@ -51,6 +61,7 @@ class ApplicationSpec:
         sync_wave: Argo CD: wave of this application within an app of apps.
         repository: Flux: name of a connected repository to read from. Without it the application has a source of its
             own, for `url` and `revision`.
+        repository_type: Flux, folders: what that repository is, ``git`` or ``oci``.
         interval: Flux: how often the cluster is compared with the source.
         retry_interval: Flux, folders: how soon a failure is tried again; `interval` when None.
         timeout: Flux: how long one attempt may take.
@@ -87,6 +98,7 @@ class ApplicationSpec:
     sync_options: Sequence[str] = ()
     sync_wave: int | None = None
     repository: str | None = None
+    repository_type: str = "git"
     interval: str = "10m"
     retry_interval: str | None = None
     timeout: str | None = None
@@ -138,6 +150,11 @@ class ApplicationSpec:
         """Whether it is a chart of a Helm repository and not a folder."""
         return "chart" in self.helm
 
+    @property
+    def is_oci(self) -> bool:
+        """Whether its folder is in an OCI artifact, for Flux."""
+        return self.repository_type == "oci" if self.repository else self.url.startswith("oci://")
+
     def _check_kind(self) -> None:
         if self.helm and not self.is_chart:
             raise InputError(
@@ -146,15 +163,12 @@ class ApplicationSpec:
             )
         if self.drift_detection is not None and self.drift_detection not in _DRIFT_MODES:
             raise InputError(f"drift_detection {self.drift_detection!r} is none of {', '.join(_DRIFT_MODES)}")
-        if self.is_chart and is_ssh(self.url):
+        if self.is_chart and is_ssh(self.url) and not self.repository:
             raise InputError(
                 f"application {self.name}: charts do not come over SSH", hint="https://charts.example.com, or oci://..."
             )
-        if self.url.startswith("oci://") and not self.is_chart:
-            raise InputError(
-                f"application {self.name}: {self.url} is no Git repository",
-                hint="Flux reads folders from Git repositories, and charts by helm.chart.",
-            )
+        if self.repository_type not in _FOLDER_SOURCES:
+            raise InputError(f"repository_type {self.repository_type!r} is none of {', '.join(_FOLDER_SOURCES)}")
         what = "chart" if self.is_chart else "folder"
         refuse(self, _FOLDER_ONLY if self.is_chart else _CHART_ONLY, f"a {what}, for Flux,")
 

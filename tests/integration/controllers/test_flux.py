@@ -14,6 +14,7 @@ from pulumi_gitops.core.errors import InputError, RemovalRefusedError, SyncFaile
 from pulumi_gitops.core.git import Credentials, commit_files
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.sandbox import flux_manifest
+from tests.support.registry import Registry
 
 from .conftest import PASSWORD, web
 
@@ -204,3 +205,38 @@ def test_a_notification_is_accepted_by_the_api_server_and_goes_without_a_trace(c
     assert controllers.apply_wiring(cluster, spec)
     assert not any(change.changed for change in controllers.apply_wiring(cluster, spec))
     assert len(controllers.remove_wiring(cluster, spec)) == 3
+
+
+def test_a_folder_of_oci_artifacts_is_synced_with_the_password_of_the_registry_and_gone_with_the_application(
+    cluster, flux
+):
+    name = f"svc-{uuid.uuid4().hex[:6]}"
+    deployment = ObjectRef("apps", "v1", "Deployment", name, "web")
+    with Registry("ci", PASSWORD) as registry:
+        registry.push("shop", "1.0.0", {"deploy/web.yaml": web(2)})
+        repository = controllers.RepositorySpec(
+            controller="flux", name=name, type="oci", url=f"oci://{registry.address}/shop", semver="1.x",
+            username="ci", password=PASSWORD,
+        )  # fmt: skip
+        spec = controllers.ApplicationSpec(
+            controller="flux", name=name, repository=name, repository_type="oci", path="deploy",
+            destination_namespace=name, create_namespace=True, wait_timeout=60.0,
+        )  # fmt: skip
+        wrong = dataclasses.replace(repository, password="not-the-password")
+        try:
+            controllers.apply_repository(cluster, wrong)
+            with pytest.raises(SyncFailedError, match=r"(?i)unauthorized") as caught:
+                controllers.apply_application(cluster, spec)
+            assert "credentials" in caught.value.hint
+            controllers.apply_repository(cluster, repository)
+            first = controllers.apply_application(cluster, spec)
+            assert (first.sync, first.health) == ("Synced", "Healthy")
+            pushed = registry.push("shop", "1.1.0", {"deploy/web.yaml": web(3)})
+            sync = controllers.SyncSpec(controller="flux", name=name, wait_timeout=60.0)
+            assert controllers.sync(cluster, sync).revision == pushed.removeprefix("sha256:")
+            assert cluster.get(deployment)["spec"]["replicas"] == 3
+        finally:
+            controllers.remove_application(cluster, spec)
+            assert len(controllers.remove_repository(cluster, repository)) == 2
+            assert cluster.find(deployment) is None
+            cluster.delete(ObjectRef("", "v1", "Namespace", "", name))

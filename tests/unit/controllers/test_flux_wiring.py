@@ -128,6 +128,24 @@ def test_a_revision_is_written_as_users_say_it(revision, ref):
     assert application(revision=revision)[0]["spec"]["ref"] == ref
 
 
+@pytest.mark.parametrize(
+    ("revision", "ref"),
+    [
+        ("HEAD", {"tag": "latest"}),
+        ("1.2.3", {"tag": "1.2.3"}),
+        ("tag:1.2.3", {"tag": "1.2.3"}),
+        ("semver:1.x", {"semver": "1.x"}),
+        ("sha256:" + 64 * "a", {"digest": "sha256:" + 64 * "a"}),
+    ],
+)
+def test_a_folder_may_come_from_oci_artifacts(revision, ref):
+    source, own = application(url="oci://registry.example.com/manifests", revision=revision)
+    assert (source["kind"], source["spec"]["ref"]) == ("OCIRepository", ref)
+    assert own["spec"]["sourceRef"] == {"kind": "OCIRepository", "name": "shop"}
+    [shared] = application(url="", repository="artifacts", repository_type="oci")
+    assert shared["spec"]["sourceRef"] == {"kind": "OCIRepository", "name": "artifacts"}
+
+
 def test_options_of_flux_reach_the_kustomization():
     spec = application(
         depends_on=["base"],
@@ -165,7 +183,7 @@ def test_a_chart_is_a_helm_release():
     [
         (lambda: application(project="team"), "Flux has no option project"),
         (lambda: application(substitute={"replicas": 3}), "application shop: substitute replicas is not a text"),
-        (lambda: application(url="oci://registry.example.com/a"), "is no Git repository"),
+        (lambda: application(repository="a", repository_type="helm"), "repository_type 'helm' is none of git, oci"),
         (lambda: application(url="git@git.example.com:a", path="", helm={"chart": "a"}), "do not come over SSH"),
         (lambda: application(path="", helm={"chart": "a"}, drift_detection="on"), "drift_detection 'on' is none of"),
         (lambda: ApplicationSetSpec(name="a", generators=[{"list": {}}], sync_policy="never",

@@ -75,6 +75,17 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "Repository",
         {**FLUX, "url": "oci://registry.example.com/x", "type": "oci", "verify": {"provider": "cosign", "secret": "k"}},
     ),
+    "flux-oci-password": (
+        "Repository",
+        {
+            **FLUX,
+            "url": "oci://registry.example.com/x",
+            "type": "oci",
+            "password": "canary-91-password",
+            "ca_cert": "PEM",
+        },
+    ),
+    "flux-app-oci": ("Application", {**FLUX, **APP, "url": "oci://registry.example.com/x", "wait": False}),
     "app": ("Application", {**APP, "sync_wave": 3, "labels": {"team": "shop"}, "wait": False}),
     "app-awaited": ("Application", APP),
     "app-manual": ("Application", {**APP, "auto_sync": False}),

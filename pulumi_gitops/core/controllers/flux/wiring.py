@@ -166,8 +166,13 @@ def _own_source(spec: ApplicationSpec) -> KubeObject:
         if spec.url.startswith("oci://"):
             content["type"] = "oci"
         return {**_object(source_ref("HelmRepository", spec.name, spec.target_namespace)), "spec": content}
-    content["ref"] = reference(spec.revision)
-    return {**_object(source_ref("GitRepository", spec.name, spec.target_namespace)), "spec": content}
+    content["ref"] = artifact_reference(spec.revision) if spec.is_oci else reference(spec.revision)
+    return {**_object(source_ref(_folder_source(spec), spec.name, spec.target_namespace)), "spec": content}
+
+
+def _folder_source(spec: ApplicationSpec) -> str:
+    """Return the kind of source that a folder comes from."""
+    return "OCIRepository" if spec.is_oci else "GitRepository"
 
 
 def reference(revision: str) -> dict[str, str]:
@@ -180,6 +185,16 @@ def reference(revision: str) -> dict[str, str]:
         return {"name": revision}
     kind, colon, value = revision.partition(":")
     return {kind: value} if colon and kind in ("tag", "semver") else {"branch": revision}
+
+
+def artifact_reference(revision: str) -> dict[str, str]:
+    """Return ``spec.ref`` of an OCIRepository for a revision as users write it."""
+    if revision == "HEAD":
+        return {"tag": "latest"}
+    if revision.startswith("sha256:"):
+        return {"digest": revision}
+    kind, colon, value = revision.partition(":")
+    return {kind: value} if colon and kind in ("tag", "semver") else {"tag": revision}
 
 
 def _kustomization(spec: ApplicationSpec) -> dict[str, Any]:
@@ -202,7 +217,7 @@ def _kustomization(spec: ApplicationSpec) -> dict[str, Any]:
         provider = {"provider": spec.decryption.get("provider", "sops")}
         optional["decryption"] = {**provider, **({"secretRef": {"name": secret}} if secret else {})}
     return {
-        "sourceRef": {"kind": "GitRepository", "name": spec.repository or spec.name},
+        "sourceRef": {"kind": _folder_source(spec), "name": spec.repository or spec.name},
         "path": f"./{spec.path.removeprefix('./')}",
         "interval": spec.interval,
         "prune": spec.prune,

@@ -36,7 +36,7 @@ options:
   revision:
     description:
       - Branch, tag or commit to follow. For Flux V(HEAD) is the branch V(main), a tag is written V(tag:v1), a range of
-        versions V(semver:1.x).
+        versions V(semver:1.x). Of OCI artifacts it is a tag (V(HEAD) is V(latest)), a range, or a digest V(sha256:...).
     type: str
     default: HEAD
   destination_namespace:
@@ -129,6 +129,11 @@ options:
       - Name of a repository (see M(iac.gitops.repository)) to read from. Without it the application gets a source of
         its own, without credentials, for O(url) and O(revision). Flux only.
     type: str
+  repository_type:
+    description: What O(repository) is. A chart is always in a Helm repository. Flux only, and not for charts.
+    type: str
+    choices: [git, oci]
+    default: git
   interval:
     description: How often the cluster is compared with the repository. Flux only.
     type: str
@@ -293,6 +298,15 @@ EXAMPLES = r"""
     path: kustomize
     destination_namespace: podinfo
 
+- name: Flux syncs a folder of OCI artifacts of a connected registry
+  iac.gitops.application:
+    controller: flux
+    name: shop
+    repository: artifacts
+    repository_type: oci
+    path: shop
+    destination_namespace: shop
+
 - name: Flux installs a chart
   iac.gitops.application:
     controller: flux
@@ -414,9 +428,11 @@ class Application(WiringModule, AnsibleModule):
         folder, chart = {"path": "unused"}, {"helm": {"chart": "unused"}}
         if self.params["controller"] == "argocd":
             return [self.identified(kind, **more, **folder)]
-        # Which of the two kinds of Flux it is, the name does not tell.
+        # Which kind of Flux it is, and which that of its source, the name does not tell.
         repository = self.params["repository"] or None
-        return [self.identified(kind, **more, **which, repository=repository) for which in (folder, chart)]
+        found = [self.identified(kind, **more, **which, repository=repository) for which in (folder, chart)]
+        artifacts = {**more, **folder, "url": "oci://unused.invalid/unused"}
+        return found if repository else [*found, self.identified(kind, **artifacts)]
 
 
 def main():
@@ -454,6 +470,7 @@ def main():
             "sync_options": {"type": "list", "elements": "str", "default": []},
             "sync_wave": {"type": "int"},
             "repository": {"type": "str"},
+            "repository_type": {"type": "str", "default": "git", "choices": ["git", "oci"]},
             "interval": {"type": "str", "default": "10m"},
             "retry_interval": {"type": "str"},
             "timeout": {"type": "str"},

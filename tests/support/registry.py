@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry of OCI artifacts with a password, for reading: as much of the distribution specification as Flux uses."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.cncf.flux.config.v1+json"
+_LAYER = "application/vnd.cncf.flux.content.v1.tar+gzip"
+
+
+class Registry:
+    """Serves artifacts on 127.0.0.1 while it is entered.
+
+    Attributes:
+        address: ``127.0.0.1:PORT``. Clients take HTTP for an address of the machine itself.
+    """
+
+    def __init__(self, username: str, password: str) -> None:
+        self._login = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+        self._blobs: dict[str, bytes] = {}
+        self._tags: dict[str, dict[str, str]] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start to serve."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def push(self, repository: str, tag: str, files: Mapping[str, str]) -> str:
+        """Make a tag hold files, as ``flux push artifact`` would; return the digest of its manifest."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, text in files.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(text.encode())
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        layer = self._described(_LAYER, gzip.compress(packed.getvalue(), mtime=0))
+        head = {
+            "schemaVersion": 2,
+            "mediaType": _MANIFEST,
+            "config": self._described(_CONFIG, b"{}"),
+            "layers": [layer],
+        }
+        digest = self._kept(json.dumps(head).encode())
+        self._tags.setdefault(repository, {})[tag] = digest
+        return digest
+
+    def _described(self, kind: str, content: bytes) -> dict[str, Any]:
+        return {"mediaType": kind, "digest": self._kept(content), "size": len(content)}
+
+    def _kept(self, content: bytes) -> str:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self._blobs[digest] = content
+        return digest
+
+    def _found(self, path: str) -> tuple[str, bytes] | None:
+        """Return media type and content behind a path of the API."""
+        if path == "/v2/":
+            return "application/json", b"{}"
+        repository, _, wanted = path.removeprefix("/v2/").rpartition("/")
+        repository, _, what = repository.rpartition("/")
+        tags = self._tags.get(repository, {})
+        if (what, wanted) == ("tags", "list"):
+            return "application/json", json.dumps({"name": repository, "tags": sorted(tags)}).encode()
+        content = self._blobs.get(tags.get(wanted, wanted))
+        if content is None:
+            return None
+        return (_MANIFEST if what == "manifests" else "application/octet-stream"), content
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self._answer(with_content=True)
+
+            def do_HEAD(self) -> None:
+                self._answer(with_content=False)
+
+            def _answer(self, *, with_content: bool) -> None:
+                allowed = self.headers.get("Authorization") == registry._login
+                found = registry._found(self.path.partition("?")[0]) if allowed else None
+                status = HTTPStatus.OK if found else HTTPStatus.NOT_FOUND if allowed else HTTPStatus.UNAUTHORIZED
+                kind, content = found or ("application/json", b"{}")
+                self.send_response(status)
+                if not allowed:
+                    self.send_header("WWW-Authenticate", 'Basic realm="registry"')
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Docker-Content-Digest", f"sha256:{hashlib.sha256(content).hexdigest()}")
+                self.end_headers()
+                if with_content:
+                    self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        return Handler
