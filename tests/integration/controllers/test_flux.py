@@ -211,9 +211,10 @@ def test_a_folder_of_oci_artifacts_is_synced_with_the_password_of_the_registry_a
     cluster, flux
 ):
     name = f"svc-{uuid.uuid4().hex[:6]}"
-    deployment = ObjectRef("apps", "v1", "Deployment", name, "web")
+    settings = ObjectRef("", "v1", "ConfigMap", name, "settings")
+    text = "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: settings}}, data: {{color: {}}}}}\n"
     with Registry("ci", PASSWORD) as registry:
-        registry.push("shop", "1.0.0", {"deploy/web.yaml": web(2)})
+        registry.push("shop", "1.0.0", {"deploy/a.yaml": text.format("red")})
         repository = controllers.RepositorySpec(
             controller="flux", name=name, type="oci", url=f"oci://{registry.address}/shop", semver="1.x",
             username="ci", password=PASSWORD,
@@ -231,12 +232,12 @@ def test_a_folder_of_oci_artifacts_is_synced_with_the_password_of_the_registry_a
             controllers.apply_repository(cluster, repository)
             first = controllers.apply_application(cluster, spec)
             assert (first.sync, first.health) == ("Synced", "Healthy")
-            pushed = registry.push("shop", "1.1.0", {"deploy/web.yaml": web(3)})
+            pushed = registry.push("shop", "1.1.0", {"deploy/a.yaml": text.format("blue")})
             sync = controllers.SyncSpec(controller="flux", name=name, wait_timeout=60.0)
             assert controllers.sync(cluster, sync).revision == pushed.removeprefix("sha256:")
-            assert cluster.get(deployment)["spec"]["replicas"] == 3
+            assert cluster.get(settings)["data"] == {"color": "blue"}
         finally:
             controllers.remove_application(cluster, spec)
             assert len(controllers.remove_repository(cluster, repository)) == 2
-            assert cluster.find(deployment) is None
+            assert cluster.find(settings) is None
             cluster.delete(ObjectRef("", "v1", "Namespace", "", name))
