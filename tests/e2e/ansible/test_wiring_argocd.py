@@ -9,7 +9,7 @@ import json
 import pytest
 
 from pulumi_gitops.core import controllers
-from pulumi_gitops.core.git import Credentials, commit_files
+from pulumi_gitops.core.git import Credentials, commit_files, read_tip
 from pulumi_gitops.core.objects import ObjectRef
 from tests.e2e.ansible.playbooks import task
 
@@ -245,3 +245,23 @@ def test_what_argocd_does_not_allow_or_can_not_read_is_said_in_its_own_words(
     # Other credentials take the place of the old ones, of which nothing stays.
     assert set(cluster.get(secret(f"repo-{namespace}"))["data"]) == {"type", "url"}
     assert not [canary for canary in CANARIES if canary in done.output]
+
+
+def test_argocd_manages_itself_by_one_option_of_the_role(ansible, cluster, argocd, private):
+    place = {"url": private, "path": "clusters/one", "username": "ci", "password": "{{ git_password }}"}
+    role = {"roles": [{"role": "iac.gitops.bootstrap", "vars": {"bootstrap_self_manage": place}}]}
+    install = "Install the controller"
+    login = Credentials("ci", SECRETS["git_password"])
+    before = read_tip(private, "main", credentials=login)
+
+    checked = ansible([], "--check", "--diff", "-vvv", play=role, **SECRETS)
+    assert checked.changed == [install]
+    assert (checked[install]["commit"], read_tip(private, "main", credentials=login)) == (before, before)
+    done = ansible([], "--diff", "-vvv", play=role, **SECRETS)
+    assert done.changed == [install]
+    assert done[install]["commit"] == read_tip(private, "main", credentials=login) != before
+    assert cluster.get(argo("Application", "argocd"))["status"]["sync"]["status"] == "Synced"
+    again = ansible([], "--diff", "-vvv", play=role, **SECRETS)
+    assert again.changed == []
+    assert "left alone" not in again.output, "that Argo CD has its objects is as it should be"
+    assert not [canary for canary in CANARIES if canary in checked.output + done.output + again.output]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Argo CD bootstrapped, a repository wired and an application synced from a Pulumi program."""
+"""Argo CD bootstrapped, a repository wired and an application synced from a Pulumi program; Argo CD manages itself."""
 
 from __future__ import annotations
 
 import pytest
 
-from pulumi_gitops.core.git import Credentials, commit_files
+from pulumi_gitops.core.git import Credentials, commit_files, read_tip
 from pulumi_gitops.core.objects import ObjectRef
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 PASSWORD = "canary-4712-password"
 PROGRAM = """
 config = pulumi.Config()
-argocd = gitops.ArgoCD("argocd", {{"version": "3.5.7"}})
+argocd = gitops.ArgoCD("argocd", {{"version": "3.5.7", "self_manage": {{
+    "url": "{url}", "username": "ci", "password": config.require_secret("password"),
+}}}})
 repository = gitops.Repository("config", {{
     "controller": "argocd", "url": "{url}", "username": "ci", "password": config.require_secret("password"),
 }}, opts=pulumi.ResourceOptions(depends_on=[argocd]))
@@ -39,8 +41,12 @@ def test_bootstrap_wire_sync_and_remove(stack, cluster, sandbox, namespace):
     stack.program(PROGRAM.format(url=url, namespace=namespace, revision="main"))
     stack.pulumi("config", "set", "--secret", "password", stdin=PASSWORD)
     said = stack.up()
-    assert stack.outputs() == {"version": "3.5.7", "revision": first}
+    tip = read_tip(url, "main", credentials=credentials)
+    assert tip != first, "Argo CD's own manifests were committed"
+    assert stack.outputs() == {"version": "3.5.7", "revision": tip}
     assert cluster.get(ObjectRef("", "v1", "ConfigMap", namespace, "shop"))["data"] == {"color": "blue"}
+    itself = cluster.get(ObjectRef("argoproj.io", "v1alpha1", "Application", "argocd", "argocd"))
+    assert itself["status"]["sync"]["status"] == "Synced"
     again = stack.up()
     assert "unchanged" in again
     assert "created" not in again
@@ -49,6 +55,8 @@ def test_bootstrap_wire_sync_and_remove(stack, cluster, sandbox, namespace):
     assert len(state) < 100_000
     for text in (said, again, state, stack.pulumi("preview", "--diff")):
         assert PASSWORD not in text
+    refreshed = stack.pulumi("refresh", "--yes", "--skip-preview")
+    assert "~  gitops:index:Controller" not in refreshed, "what Argo CD owns is no drift"
 
     stack.program(PROGRAM.format(url=url, namespace=namespace, revision="no-such-branch"))
     wrong = stack.up(check=False)
