@@ -56,7 +56,7 @@ def test_bootstrap_wire_sync_and_remove(stack, cluster, sandbox, namespace):
     for text in (said, again, state, stack.pulumi("preview", "--diff")):
         assert PASSWORD not in text
     refreshed = stack.pulumi("refresh", "--yes", "--skip-preview")
-    assert "~  gitops:index:Controller" not in refreshed, "what Argo CD owns is no drift"
+    assert "gitops:index:Controller argocd updated" not in refreshed, "what Argo CD owns is no drift"
 
     stack.program(PROGRAM.format(url=url, namespace=namespace, revision="no-such-branch"))
     wrong = stack.up(check=False)
