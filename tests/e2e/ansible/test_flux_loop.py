@@ -288,7 +288,7 @@ def test_the_role_wires_flux_once_with_events_that_arrive_and_errors_in_its_own_
             task("repository", "wrong password", **access, username="ci", password="{{ wrong_password }}"),
             attempt("application without access"),
             attempt("chart", name="chart", helm={"chart": "podinfo"}, path="", wait=False, url=private,
-                    repository="charts", substitute={}),
+                    repository="charts", substitute={}, retry_interval=None),
         ],
         "-vvv",
         **SECRETS,
