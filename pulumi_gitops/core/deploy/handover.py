@@ -159,9 +159,15 @@ def take_back(
 
 
 def remembered(cluster: Cluster, record: Record) -> list[KubeObject]:
-    """Return the objects of the newest revision of a record, as they were sent or handed over."""
-    latest = record.latest
-    return (records.manifests_of(cluster, record, latest.number) or []) if latest else []
+    """Return the objects of the newest revision that has any, as they were sent or handed over.
+
+    A rollback, or a deployment past the controller that has the objects, makes a revision without.
+    """
+    for revision in reversed(record.revisions):
+        objects = records.manifests_of(cluster, record, revision.number)
+        if objects:
+            return objects
+    return []
 
 
 def _bare(live: KubeObject) -> KubeObject:
