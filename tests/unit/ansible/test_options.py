@@ -15,9 +15,7 @@ import yaml
 from ansible_collections.iac.gitops.plugins.module_utils import _engine
 from pulumi_gitops.core import __version__, cluster
 from pulumi_gitops.core.cluster import ConnectionOptions
-from pulumi_gitops.core.controllers import (
-    catalog,
-)
+from pulumi_gitops.core.controllers import catalog
 from pulumi_gitops.core.controllers.argocd.manifests import PROFILES
 from pulumi_gitops.core.controllers.flux.manifests import COMPONENTS
 from pulumi_gitops.core.controllers.repository_spec import RepositoryType
