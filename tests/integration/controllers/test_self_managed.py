@@ -28,7 +28,9 @@ OURS, ARGO = "pulumi-gitops", "argocd-controller"
 APPLICATION = ObjectRef("argoproj.io", "v1alpha1", "Application", "argocd", "argocd")
 SERVER = ObjectRef("apps", "v1", "Deployment", "argocd", "argocd-server")
 CONTROLLER = ObjectRef("apps", "v1", "StatefulSet", "argocd", "argocd-application-controller")
-UPGRADE = [{"target": {"kind": "Deployment", "name": "argocd-server"}, "patch": {"spec": {"replicas": 2}}}]
+METRICS = ObjectRef("", "v1", "Service", "argocd", "argocd-metrics")
+KEYS = ObjectRef("", "v1", "ConfigMap", "argocd", "argocd-gpg-keys-cm")
+MORE = [{"target": {"kind": "Deployment", "name": "argocd-server"}, "patch": {"spec": {"replicas": 2}}}]
 
 
 class Installation:
@@ -121,12 +123,21 @@ def small(tmp_path):
     return str(path)
 
 
+@pytest.fixture
+def upgrade(tmp_path):
+    """Options for manifests with one more replica, without one object that is pruned and one that is not."""
+    objects = controllers.controller_release(ControllerSpec())[0].objects
+    path = tmp_path / "upgrade.yaml"
+    path.write_text(dump_all(obj for obj in objects if ObjectRef.of(obj) not in (METRICS, KEYS)))
+    return {"manifests": str(path), "patches": MORE}
+
+
 def named(result):
     """The objects that changed: action and name."""
     return {(str(change.action), change.ref.name) for change in result.changes if change.changed}
 
 
-def test_it_is_handed_over_once_upgraded_by_a_commit_healed_and_taken_back(argocd, monkeypatch):
+def test_it_is_handed_over_once_upgraded_by_a_commit_healed_and_taken_back(argocd, upgrade, monkeypatch):
     with pytest.raises(GitAuthError):
         argocd.install(password="canary-4718-wrong")
     assert controllers.installed(argocd.cluster) is None, "bad credentials fail before anything is touched"
@@ -154,35 +165,37 @@ def test_it_is_handed_over_once_upgraded_by_a_commit_healed_and_taken_back(argoc
     note = {"argocd/README.md": "Ours.\n"}
     commit_files(argocd.url, "main", files=note, message="Explain", credentials=LOGIN)
     before = argocd.tip
-    planned = argocd.install(check=True, patches=UPGRADE)
-    assert named(planned) == {("configure", "argocd-server")}
+    planned = argocd.install(check=True, **upgrade)
+    assert named(planned) == {("configure", "argocd-server"), ("prune", METRICS.name), ("configure", KEYS.name)}
     assert argocd.tip == before
-    upgraded = argocd.install(patches=UPGRADE)
-    assert named(upgraded) == {("configure", "argocd-server")}
+    upgraded = argocd.install(**upgrade)
+    assert named(upgraded) == named(planned)
+    assert argocd.cluster.find(METRICS) is None
+    assert argocd.cluster.find(KEYS), "Argo CD keeps what it may need"
     assert (upgraded.revision, upgraded.commit) == (2, argocd.tip)
     assert argocd.cluster.get(SERVER)["spec"]["replicas"] == 2
-    assert argocd.owners() == {(ARGO,)}
+    assert argocd.owners(**upgrade) == {(ARGO,)}
 
     # A hand edit is healed, without us.
     argocd.cluster.patch(SERVER, {"spec": {"replicas": 5}})
     argocd.until(SERVER, lambda live: live["spec"]["replicas"] == 2)
-    assert not argocd.install(patches=UPGRADE).changed
+    assert not argocd.install(**upgrade).changed
 
     # Left out, everything is deployed by push again, however often the run is killed, and nothing restarts.
     workload = argocd.cluster.get(CONTROLLER)
-    planned = argocd.install(check=True, itself=False, patches=UPGRADE)
+    planned = argocd.install(check=True, itself=False, **upgrade)
     assert {("delete", "argocd"), ("configure", "argocd-server")} <= named(planned)
-    assert argocd.owners() == {(ARGO,)}
+    assert argocd.owners(**upgrade) == {(ARGO,)}
     for place, name, number in LEAVING:
-        killed(monkeypatch, place, name, number, lambda: argocd.install(itself=False, patches=UPGRADE))
-    argocd.install(itself=False, patches=UPGRADE)
+        killed(monkeypatch, place, name, number, lambda: argocd.install(itself=False, **upgrade))
+    argocd.install(itself=False, **upgrade)
     assert argocd.cluster.find(APPLICATION) is None
     assert argocd.cluster.list("v1", "Secret", namespace="argocd", label_selector="pulumi-gitops/self-managed") == []
-    assert argocd.owners() == {(OURS,)}
+    assert argocd.owners(**upgrade) == {(OURS,)}
     after = argocd.cluster.get(CONTROLLER)
     assert after["metadata"]["uid"] == workload["metadata"]["uid"]
     assert after["metadata"]["generation"] == workload["metadata"]["generation"]
-    assert not argocd.install(itself=False, patches=UPGRADE).changed
+    assert not argocd.install(itself=False, **upgrade).changed
 
 
 def test_a_run_that_is_killed_or_whose_application_is_deleted_is_completed_by_the_next_one(argocd, small, monkeypatch):

@@ -119,7 +119,8 @@ def test_argo_cd_does_not_prune_what_it_needs_to_repair_itself():
     own = {**OBJECTS[2], "metadata": {"name": "argocd-cm", "annotations": options}}
     [kept] = Committed.of([own], "argocd").objects.values()
     assert kept["metadata"]["annotations"] == {
-        "argocd.argoproj.io/sync-options": "Replace=true,Prune=false,Delete=false"
+        "argocd.argoproj.io/sync-options": "Replace=true,Prune=false,Delete=false",
+        "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
     }
 
 
@@ -147,7 +148,8 @@ def test_only_files_of_an_earlier_commit_are_removed():
 
 
 def test_a_commit_is_told_object_by_object():
-    old = [obj("Deployment", "argocd-server", "server", spec={"replicas": 1}), OBJECTS[1]]
+    gone = obj("Service", "argocd-metrics", "metrics")
+    old = [obj("Deployment", "argocd-server", "server", spec={"replicas": 1}), OBJECTS[1], gone]
     new = [obj("Deployment", "argocd-server", "server", spec={"replicas": 2}), OBJECTS[2]]
     before, committed = Committed.of(old, "argocd").files, Committed.of(new, "argocd")
     changes = tuple(
@@ -158,7 +160,12 @@ def test_a_commit_is_told_object_by_object():
     assert [(str(change.action), change.ref.name, change.reason) for change in told.values()] == [
         ("create", "argocd-cm", "committed: argocd/configmap-argocd-cm.yaml"),
         ("configure", "argocd-server", "committed: argocd/deployment-argocd-server.yaml"),
-        ("prune", "argocd-application-controller", "removed: argocd/statefulset-argocd-application-controller.yaml"),
+        ("prune", "argocd-metrics", "removed: argocd/service-argocd-metrics.yaml"),
+        (
+            "configure",
+            "argocd-application-controller",
+            "removed: argocd/statefulset-argocd-application-controller.yaml; Argo CD leaves the object in place",
+        ),
     ]
-    [configured] = [change for change in told.values() if change.action == "configure"]
+    [configured] = [change for change in told.values() if change.ref.name == "argocd-server"]
     assert [str(field) for field in configured.fields] == [".spec.replicas: 1 -> 2"]

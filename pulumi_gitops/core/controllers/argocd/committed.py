@@ -16,7 +16,9 @@ from ...objects import KubeObject, ObjectRef, annotations_of, labels_of, with_me
 from ...yamlio import dump, load_manifests
 
 _HEADER = "# Written by pulumi-gitops (option self_manage): the next run writes it anew.\n"
-_OPTIONS = "argocd.argoproj.io/sync-options"
+_SYNC, _COMPARE = "argocd.argoproj.io/sync-options", "argocd.argoproj.io/compare-options"
+# Argo CD neither prunes such an object, nor takes an Application for out of sync that lacks it.
+_GUARDS = {_SYNC: ("Prune=false", "Delete=false"), _COMPARE: ("IgnoreExtraneous",)}
 _UNUSUAL = re.compile(r"[^a-z0-9.-]+")
 # What Argo CD needs in order to repair itself: a file that is missing in Git must not take it away.
 _VITAL_KINDS = ("ConfigMap", "CustomResourceDefinition", "Namespace", "Secret")
@@ -86,6 +88,9 @@ class Committed:
         before, after = _object(change.path, change.before), self.objects.get(change.path)
         if after is None:
             assert before is not None  # only files of ours are removed
+            if _is_vital(before):
+                reason = f"removed: {change.path}; Argo CD leaves the object in place"
+                return Change(Action.CONFIGURE, ObjectRef.of(before), shown(before), shown(before), reason)
             return Change(Action.PRUNE, ObjectRef.of(before), shown(before), None, f"removed: {change.path}")
         action = Action.CREATE if before is None else Action.CONFIGURE
         return Change(action, ObjectRef.of(after), before and shown(before), shown(after), f"committed: {change.path}")
@@ -105,13 +110,18 @@ def _free(ref: ObjectRef, folder: str, taken: Mapping[str, KubeObject]) -> str:
 
 def _guarded(obj: KubeObject) -> KubeObject:
     """Return an object that Argo CD does not delete, if it needs it itself."""
-    component = str(labels_of(obj).get("app.kubernetes.io/component") or "")
-    if obj["kind"] not in _VITAL_KINDS and not component.startswith(_VITAL_COMPONENTS):
+    if not _is_vital(obj):
         return obj
-    annotations = annotations_of(obj)
-    options = [option for option in str(annotations.get(_OPTIONS) or "").split(",") if option]
-    guarded = ",".join(dict.fromkeys([*options, "Prune=false", "Delete=false"]))
-    return with_metadata(obj, annotations={**annotations, _OPTIONS: guarded})
+    annotations = dict(annotations_of(obj))
+    for name, guards in _GUARDS.items():
+        options = [option for option in str(annotations.get(name) or "").split(",") if option]
+        annotations[name] = ",".join(dict.fromkeys([*options, *guards]))
+    return with_metadata(obj, annotations=annotations)
+
+
+def _is_vital(obj: KubeObject) -> bool:
+    component = str(labels_of(obj).get("app.kubernetes.io/component") or "")
+    return obj["kind"] in _VITAL_KINDS or component.startswith(_VITAL_COMPONENTS)
 
 
 def _object(path: str, text: str | None) -> KubeObject | None:

@@ -114,9 +114,13 @@ class SelfManaged:
     def _resume(self) -> None:
         """Own the objects again if the Application was deleted by somebody else: nobody applies them any more."""
         release = self.release
-        record = read_record(self.cluster, release.name, release.namespace)
-        if record and FACT in record.facts:
+        if self._fact():
             take_back(self.cluster, release.name, release.namespace, MANAGER, forget=[FACT], progress=self.progress)
+
+    def _fact(self) -> str:
+        """Return the name of the Application that has the objects as far as the record knows, "" for none."""
+        record = read_record(self.cluster, self.release.name, self.release.namespace)
+        return record.facts.get(FACT, "") if record else ""
 
     def _named(self) -> ReleaseSpec:
         facts = {**self.release.facts, FACT: self.wanted.application}
@@ -163,13 +167,14 @@ class SelfManaged:
         if there is None and self._application() is not None:
             raise OwnershipError(
                 f"{self.ref} was not made for self_manage",
-                hint="Give another name as self_manage.application. If it looks after Argo CD itself, delete it without "
-                "what it has deployed: remove its finalizers first.",
+                hint="Give another name as self_manage.application. If it looks after Argo CD itself, delete it, but "
+                "not what it has deployed: remove its finalizers first.",
             )
+        ours = ("", self.wanted.application, self._fact())
         workloads = [ObjectRef.of(obj) for obj in self.release.objects if obj["kind"] == "StatefulSet"]
         for live in filter(None, map(self.cluster.find, workloads)):
             owner = str(annotations_of(live).get(_TRACKING) or "").partition(":")[0]
-            if owner not in ("", self.wanted.application):
+            if owner not in ours:
                 raise OwnershipError(
                     f"Argo CD in namespace {namespace} is managed by the Application {owner}",
                     hint="Delete that Application without what it has deployed (remove its finalizers first), and use "
