@@ -12,7 +12,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from tests.contract.pulumi.harness import Provider, plain, secret, started, status_detail, wire
+from tests.contract.pulumi.harness import UNKNOWN, Provider, plain, secret, started, status_detail, wire
 
 MANIFESTS = """
 apiVersion: v1
@@ -122,6 +122,38 @@ def test_a_preview_of_flux_shows_what_an_option_changes(provider: Provider, tmp_
 def test_an_option_that_flux_does_not_take_is_refused_by_a_preview(provider: Provider, tmp_path, options, reason):
     [found] = provider.failures("Controller", {**local(tmp_path, MANIFESTS + SOURCE), **options}).values()
     assert reason in found
+
+
+ARGOCD = """
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: argocd-application-controller}
+spec:
+  template:
+    spec: {containers: [{name: argocd, image: "quay.io/argoproj/argocd:v3.5.7"}]}
+"""
+
+
+def test_of_self_management_the_password_is_secret_and_every_change_is_a_difference(provider: Provider, tmp_path):
+    path = tmp_path / "install.yaml"
+    path.write_text(ARGOCD)
+    alone = {"controller": "argocd", "manifests": str(path)}
+    place = {"url": "https://git.example.com/config.git", "password": "canary-4719"}
+    itself = {**alone, "selfManage": place}
+    checked = provider.checked("Controller", itself)
+    assert checked["selfManage"] == {**place, "password": ("secret", "canary-4719")}
+    assert checked["objects"] == provider.checked("Controller", alone)["objects"], "who applies them is no difference"
+    other = {**itself, "selfManage": {**place, "password": "canary-4720"}}
+    for old, new in ((alone, itself), (itself, other), (itself, alone)):
+        diff = provider.diff("Controller", old, new)
+        assert [name.partition(".")[0] for name in diff.detailedDiff] == ["selfManage"]
+        assert not diff.replaces
+    # A repository that is made by the same program is not known in a preview; the objects are.
+    unknown = {**itself, "selfManage": {**place, "url": UNKNOWN}}
+    assert provider.checked("Controller", unknown)["objects"] == checked["objects"]
+    [found] = provider.failures("Controller", {**itself, "wait": False}).values()
+    assert "self_manage needs wait" in found
+    assert "canary" not in found
 
 
 def test_where_manifests_come_from_and_how_long_is_waited_is_no_difference(provider: Provider, tmp_path, mirror):

@@ -328,3 +328,31 @@ def test_what_is_no_secret_is_shown_as_it_was_given(option, calls, run_module):
     result = run_module("repository", **{"repository_client_cert": "PEM", **options})
     assert result["invocation"]["module_args"][option] == "some text"
     assert result["invocation"]["module_args"]["repository_client_key"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def test_what_argocd_applies_itself_is_told_by_its_commit_and_warned_of_by_nobody(calls, run_module, monkeypatch):
+    ref = ObjectRef("apps", "v1", "Deployment", "argocd", "argocd-server")
+    handed = Change(Action.HANDED_OVER, ref, reason="applied by Argo CD itself (argocd)")
+
+    def install(_, spec, **options):
+        calls.append(spec)
+        commit = "c" * 40 if spec.self_manage else ""
+        return ControllerResult("3.5.7", "argocd", (handed,), revision=2, commit=commit)
+
+    monkeypatch.setattr(controllers, "install", install)
+    place = {"url": URL, "path": "clusters/one", "username": "ci", "password": CANARY}
+    result = run_module("controller", self_manage=place)
+    assert calls[-1].self_manage == {**place, "branch": "main", "application": "argocd"}
+    assert (result["changed"], result["commit"], result.get("warnings")) == (False, "c" * 40, None)
+    assert CANARY not in json.dumps(result)
+    # Where the program does not say that it manages itself, somebody else's Application has the objects.
+    result = run_module("controller")
+    assert f"{ref} was left alone: applied by Argo CD itself (argocd)" in json.dumps(result["warnings"])
+    assert result["commit"] == ""
+
+
+def test_credentials_in_the_url_of_self_manage_are_refused_and_not_shown(calls, run_module):
+    result = run_module("controller", self_manage={"url": f"https://ci:{CANARY}@git.example.com/config.git"})
+    assert (result["failed"], result["code"]) == (True, "input.invalid")
+    assert calls == []
+    assert CANARY not in json.dumps(result)
