@@ -273,7 +273,8 @@ digest:
   type: str
   sample: sha256:9f2c41d0...
 commit:
-  description: With O(self_manage) the commit that Argo CD has applied, in check mode the one that is there now; else empty.
+  description:
+    - With O(self_manage) the commit that Argo CD has applied, in check mode the one that is there now; empty without.
   returned: success
   type: str
   sample: 1f3c9a20b7a4e1f8a7c6d1b9a3f5e2c4d6b8a0e1
