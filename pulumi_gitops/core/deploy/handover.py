@@ -15,7 +15,7 @@ from ..cluster import FIELD_MANAGER, Cluster
 from ..errors import GitOpsError, OwnershipError
 from ..objects import KubeObject, ObjectRef, uid_of
 from . import record as records
-from .fields import entry_of
+from .fields import entry_of, surely_unchanged
 from .locking import ReleaseLock
 from .lookup import Lookup
 from .model import DeployResult, InventoryItem, Progress, ProgressCallback, ignore_progress
@@ -148,7 +148,11 @@ def take_back(
             what="read",
             total=len(refs),
         )
-        there = [(payload, live) for payload, live in zip(payloads, answers, strict=True) if isinstance(live, dict)]
+        there = [
+            (payload, live)
+            for payload, live in zip(payloads, answers, strict=True)
+            if isinstance(live, dict) and not _is_ours_alone(payload, live, manager)
+        ]
         if progress:
             progress(Progress("apply", f"taking back {len(there)} objects", 0, len(there)))
         _apply_all(cluster, [(payload, FIELD_MANAGER) for payload, _ in there], "take back")
@@ -168,6 +172,10 @@ def remembered(cluster: Cluster, record: Record) -> list[KubeObject]:
         if objects:
             return objects
     return []
+
+
+def _is_ours_alone(payload: KubeObject, live: KubeObject, manager: str) -> bool:
+    return entry_of(live, manager) is None and surely_unchanged(payload, live, FIELD_MANAGER)
 
 
 def _bare(live: KubeObject) -> KubeObject:
