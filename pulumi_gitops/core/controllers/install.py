@@ -28,7 +28,7 @@ from ..objects import KubeObject, ObjectRef
 from . import catalog, manifests
 from .argocd import self_managed
 from .patches import apply_patches
-from .self_manage import SelfManage
+from .self_manage import SelfManage, logged_in
 from .specs import ControllerResult, ControllerSpec
 from .traits import Kind, traits
 from .transform import set_namespace, set_pull_secret, set_registry
@@ -122,9 +122,9 @@ def install(
         return _ensure_defaults(cluster, spec.name, release.namespace, check=check)
 
     if spec.self_manage is not None:
-        wanted = SelfManage.of(spec.self_manage)
-        itself = self_managed.SelfManaged(cluster, release, wanted, spec.wait_timeout, progress or ignore_progress)
-        return itself.run(version, ensure_defaults, check=check)
+        with logged_in(SelfManage.of(spec.self_manage), spec.tls_certificates) as place:
+            itself = self_managed.SelfManaged(cluster, release, place, spec.wait_timeout, progress or ignore_progress)
+            return itself.run(version, ensure_defaults, check=check)
     left = _leave(cluster, spec, release.namespace, check=check, progress=progress)
     result = deploy(cluster, release, check=check, progress=progress)
     changes, defaults = [_taken(change, left) for change in result.changes], ensure_defaults()

@@ -155,6 +155,10 @@ def test_it_is_handed_over_once_upgraded_by_a_commit_healed_and_taken_back(argoc
     assert {part["status"] for part in status["resources"]} == {"Synced"}
     assert controllers.installed(argocd.cluster) == InstalledController("3.5.7", "argocd", InstallState.MANAGED)
 
+    # As a run with a password would have left it that is not needed any more.
+    metadata = {"name": "repo-old-self", "namespace": "argocd", "labels": {"pulumi-gitops/self-managed": "argocd"}}
+    argocd.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
+    assert named(argocd.install()) == {("delete", "repo-old-self")}
     second = argocd.install()
     assert (second.changed, second.revision, second.commit) == (False, 1, first.commit)
     assert {str(change.action) for change in second.changes} == {"handed_over", "unchanged"}

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pulumi_gitops.core.controllers import ControllerSpec
 from pulumi_gitops.core.controllers.argocd.committed import Committed
-from pulumi_gitops.core.controllers.self_manage import SelfManage
+from pulumi_gitops.core.controllers.self_manage import SelfManage, logged_in
 from pulumi_gitops.core.errors import InputError
 from pulumi_gitops.core.git import CommitResult, FileChange
 from pulumi_gitops.core.git.repository import Entry
@@ -71,6 +73,17 @@ def test_what_is_no_place_for_manifests_is_refused(given, complaint):
     with pytest.raises(InputError, match=complaint) as caught:
         ControllerSpec(self_manage=given)
     assert PASSWORD not in str(caught.value)
+
+
+def test_the_server_of_the_repository_is_verified_as_argo_cd_does_it():
+    place = SelfManage.of(PLACE)
+    with logged_in(place, {"git.example.com": "PEM", "other.example.com": "other"}) as trusting:
+        assert Path(trusting.credentials.ca_cert).read_text() == "PEM"
+    assert not Path(trusting.ca_cert).exists()
+    with logged_in(place, {"other.example.com": "other"}) as trusting:
+        assert trusting is place
+    with pytest.raises(InputError, match="no option ca_cert"):
+        SelfManage.of({**PLACE, "ca_cert": "/etc/ca.pem"})
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,10 @@ class SelfManaged:
         if check and not self.cluster.serves(API_VERSION, "Application"):
             return tuple(Change(Action.CREATE, ObjectRef.of(obj)) for obj in objects)
         self.cluster.discovery.refresh()
-        return apply_objects(self.cluster, objects, check=check)
+        changes = apply_objects(self.cluster, objects, check=check)
+        # A password that is no longer given does not stay.
+        stale = set(_connections(self.cluster, self.release.namespace)) - set(map(ObjectRef.of, objects))
+        return changes + delete_objects(self.cluster, stale, check=check)
 
     def _objects(self) -> list[KubeObject]:
         wanted, namespace = self.wanted, self.release.namespace
@@ -289,10 +292,15 @@ def leave(
             _pause(cluster, application)
         take_back(cluster, name, namespace, MANAGER, forget=[FACT], progress=progress)
     changes: tuple[Change, ...] = ()
-    for found in (cluster.list("v1", "Secret", namespace=namespace, label_selector=_SELECTOR), [application]):
-        going = [ObjectRef.of(obj) for obj in found if obj]
+    for going in (_connections(cluster, namespace), [ObjectRef.of(application)] if application else []):
         changes += delete_objects(cluster, going, check=check, wait_timeout=timeout, progress=progress)
     return Left(changes, refs)
+
+
+def _connections(cluster: Cluster, namespace: str) -> list[ObjectRef]:
+    """Return the Secrets that Argo CD reads its own manifests with."""
+    found = cluster.list("v1", "Secret", namespace=namespace, label_selector=_SELECTOR, metadata_only=True)
+    return [ObjectRef.of(obj) for obj in found]
 
 
 def _pause(cluster: Cluster, application: KubeObject) -> None:
