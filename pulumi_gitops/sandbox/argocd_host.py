@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Argo CD's own processes on this machine: Redis, repo-server and application-controller.
+"""Argo CD's own processes on this machine: Redis, repo-server, application- and ApplicationSet controller, API server.
 
 In the cluster its pods are simulated; these do the work. Flags are those that were tried for Argo CD 3.5. All listen on
-127.0.0.1, except that application-controller serves its metrics on every interface: it has no option for that.
+127.0.0.1, except that application-controller serves its metrics on every interface: it has no option for that. The API
+server has no user interface, whose files are not in the Go module.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from .hosting import Hosted, Place
 from .processes import Command
 from .state import write_private
 
+SERVER = "argocd-server"
+"""Name of the API server, of its Deployment, and of the port that it takes: plain HTTP."""
+
 _HOST = "127.0.0.1"
+_CONTROLLER = "argocd-application-controller"
+_APPLICATION_SETS = "argocd-applicationset-controller"
+_OPTIONAL = (SERVER, _APPLICATION_SETS)
 _SOCKET = "ask-pass.sock"
 _LONGEST_SOCKET = 107  # bytes: what Linux takes as the path of a socket
 
@@ -39,7 +46,9 @@ def check_folder(folder: Path) -> None:
 
 
 def commands(place: Place) -> dict[str, Command]:
-    """Make the folder of Argo CD and return its processes."""
+    """Make the folder of Argo CD and return its processes: none without the one that syncs."""
+    if _CONTROLLER not in place.workloads:
+        return {}
     folder, ports, binaries = place.folder, place.ports, place.binaries
     # helm, kustomize and Argo CD's wrapper scripts
     tools = bin_dir(ARGOCD.binaries)
@@ -47,7 +56,7 @@ def commands(place: Place) -> dict[str, Command]:
     for name in ("tls", "ssh", "gpg", "plugins", "tmp"):
         (base / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     (base / "ssh" / "ssh_known_hosts").touch()
-    password = secrets.token_urlsafe(24)
+    password = _password(base / "redis-password")
     redis_config = base / "redis.conf"
     # Redis reads its password from a file, since arguments can be read by everybody on the machine.
     redis_settings = (
@@ -80,7 +89,7 @@ def commands(place: Place) -> dict[str, Command]:
     redis = f"{_HOST}:{ports['redis']}"
     repo_server = f"{_HOST}:{ports['repo-server']}"
     roles = {
-        "repo-server": (
+        "argocd-repo-server": (
             f"--redis={redis}",
             f"--address={_HOST}",
             f"--port={ports['repo-server']}",
@@ -90,7 +99,7 @@ def commands(place: Place) -> dict[str, Command]:
             "--revision-cache-expiration=2s",
             "--loglevel=warn",
         ),
-        "application-controller": (
+        _CONTROLLER: (
             f"--kubeconfig={control_plane.kubeconfig(folder)}",
             f"--namespace={place.namespace}",
             f"--redis={redis}",
@@ -104,13 +113,43 @@ def commands(place: Place) -> dict[str, Command]:
             "--self-heal-backoff-factor=1",
             "--self-heal-backoff-cap-seconds=1",
         ),
+        SERVER: (
+            f"--kubeconfig={control_plane.kubeconfig(folder)}",
+            f"--namespace={place.namespace}",
+            f"--redis={redis}",
+            f"--repo-server={repo_server}",
+            f"--address={_HOST}",
+            f"--port={ports[SERVER]}",
+            f"--metrics-port={ports['server-metrics']}",
+            f"--staticassets={base / 'assets'}",
+            "--insecure",
+            "--loglevel=warn",
+        ),
+        _APPLICATION_SETS: (
+            f"--kubeconfig={control_plane.kubeconfig(folder)}",
+            f"--namespace={place.namespace}",
+            f"--argocd-repo-server={repo_server}",
+            f"--metrics-addr={_HOST}:{ports['applicationset-metrics']}",
+            f"--probe-addr={_HOST}:{ports['applicationset-health']}",
+            f"--webhook-addr={_HOST}:{ports['applicationset-webhook']}",
+            "--enable-leader-election=false",
+            "--loglevel=warn",
+        ),
     }
     listed = {"argocd-redis": Command("argocd-redis", (str(binaries["redis-server"]), str(redis_config)), env)}
-    for role, flags in roles.items():
-        name = f"argocd-{role}"
+    for name, flags in roles.items():
+        if name in _OPTIONAL and name not in place.workloads:
+            continue
         # One binary plays all roles; the variable tells which.
         listed[name] = Command(name, (str(binaries["argocd"]), *flags), env | {"ARGOCD_BINARY_NAME": name})
     return listed
+
+
+def _password(path: Path) -> str:
+    """Return what is in a file; the first time it is made. With another one at every change all would be restarted."""
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(24).encode())
+    return path.read_text()
 
 
 def unfinished(cluster: Cluster, namespace: str) -> bool:
@@ -128,12 +167,26 @@ ARGOCD = Hosted(
     name="argocd",
     title="Argo CD",
     binaries=("argocd", "helm", "kustomize", "redis-server"),
-    ports=("redis", "repo-server", "repo-server-metrics", "application-controller-metrics"),
+    ports=(
+        "redis",
+        "repo-server",
+        "repo-server-metrics",
+        "application-controller-metrics",
+        SERVER,
+        "server-metrics",
+        "applicationset-metrics",
+        "applicationset-health",
+        "applicationset-webhook",
+    ),
     kinds=("StatefulSet", "Deployment"),
     selector="app.kubernetes.io/part-of=argocd",
-    workloads=("argocd-application-controller",),
+    workloads=(_CONTROLLER, *_OPTIONAL),
     settings=lambda _: None,
     commands=commands,
+    lasting=(_CONTROLLER,),
     unfinished=unfinished,
 )
-"""Starts when its application-controller is installed, and goes on after it until no Application has a finalizer."""
+"""Starts when its application-controller is installed, and goes on after it until no Application has a finalizer.
+
+API server and ApplicationSet controller run while their own Deployments are there as well.
+"""

@@ -54,12 +54,12 @@ class Installations:
     Attributes:
         hosted: The controller.
         found: UID -> workload, for those that should have pods.
-        removed: Namespaces in which a workload was deleted, not scaled to zero.
+        removed: Namespace and name of workloads that were deleted, not scaled to zero.
     """
 
     hosted: Hosted
     found: dict[str, Workload] = field(default_factory=dict)
-    removed: set[str] = field(default_factory=set)
+    removed: set[tuple[str, str]] = field(default_factory=set)
 
     def take(self, event: Event) -> None:
         """Take note of a change of a workload; those that decide nothing are ignored."""
@@ -69,9 +69,9 @@ class Installations:
             return
         if event.type == DELETED or "deletionTimestamp" in metadata:
             self.found.pop(metadata["uid"], None)
-            self.removed.add(namespace)
+            self.removed.add((namespace, name))
             return
-        self.removed.discard(namespace)
+        self.removed.discard((namespace, name))
         if event.object.get("spec", {}).get("replicas", 1) == 0:
             self.found.pop(metadata["uid"], None)
         else:
@@ -85,8 +85,18 @@ class Installations:
     @property
     def workloads(self) -> dict[str, Hashable]:
         """What is there in the namespace that is served: name -> settings."""
+        return self.of(self.namespace)
+
+    def of(self, namespace: str) -> dict[str, Hashable]:
+        """Return what is there in a namespace: name -> settings."""
+        return {workload.name: workload.settings for workload in self.found.values() if workload.namespace == namespace}
+
+    def lingering(self, namespace: str, served: Mapping[str, Hashable]) -> dict[str, Hashable]:
+        """Return those of the served workloads of a namespace that were deleted, and may have to finish their work."""
         return {
-            workload.name: workload.settings for workload in self.found.values() if workload.namespace == self.namespace
+            name: settings
+            for name, settings in served.items()
+            if name in self.hosted.lasting and (namespace, name) in self.removed
         }
 
 
@@ -114,6 +124,11 @@ class Host:
     def namespace(self) -> str:
         """The namespace that is served; "" when there is none."""
         return self._namespace
+
+    @property
+    def workloads(self) -> Mapping[str, Hashable]:
+        """The workloads that are served: name -> settings."""
+        return self._workloads
 
     def serve(self, namespace: str, workloads: Mapping[str, Hashable]) -> None:
         """Serve these workloads of a namespace from now on; none when it is empty."""
@@ -210,8 +225,10 @@ def follow(folder: Path, hosted: Hosted) -> None:
                 installations.take(events.get(timeout=_CHECK_SECONDS))
             except queue.Empty:
                 host.check()
-            left = host.namespace in installations.removed and installations.namespace != host.namespace
-            if not (left and hosted.unfinished(cluster, host.namespace)):
+            left = installations.lingering(host.namespace, host.workloads)
+            if left and hosted.unfinished(cluster, host.namespace):
+                host.serve(host.namespace, installations.of(host.namespace) | left)
+            else:
                 host.serve(installations.namespace, installations.workloads)
 
 

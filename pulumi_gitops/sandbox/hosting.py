@@ -51,8 +51,8 @@ class Hosted:
         settings: What of a workload the processes depend on: when it changes, :attr:`commands` is asked anew.
         commands: Makes files as needed and returns the processes, in the order of their start; those that are the same
             as before go on.
-        unfinished: Whether there is work in a namespace that only the processes can finish; they stay for it after
-            their workload was deleted.
+        unfinished: Whether there is work in a namespace that only the processes can finish.
+        lasting: Those of the workloads whose processes stay for that work after the workload was deleted.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Hosted:
     settings: Callable[[KubeObject], Hashable]
     commands: Callable[[Place], dict[str, Command]]
     unfinished: Callable[[Cluster, str], bool]
+    lasting: tuple[str, ...] = ()
 
     def home(self, folder: Path) -> Path:
         """Return the folder, inside that of the sandbox, that holds all files of the controller."""

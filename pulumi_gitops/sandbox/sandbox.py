@@ -14,7 +14,7 @@ from typing import Self
 from ..core import redact
 from ..core.errors import InputError, SandboxError
 from . import control_plane, gitserver, hosting, startup, state
-from .argocd_host import ARGOCD, check_folder
+from .argocd_host import ARGOCD, SERVER, check_folder
 from .builder import bin_dir, find_or_build, seed_manifests, tool_path
 from .flux_host import FLUX, RECEIVERS
 from .flux_manifests import flux_manifest
@@ -136,6 +136,20 @@ class Sandbox:
     def flux(self) -> bool:
         """Whether Flux's processes follow its installation."""
         return self._state.flux
+
+    @property
+    def argocd_server_url(self) -> str:
+        """URL of Argo CD's API, plain HTTP; a moment after its installation it answers.
+
+        Raises:
+            SandboxError: Argo CD is not installed, or without API server.
+        """
+        if SERVER not in hosting.processes(self.folder):
+            raise SandboxError(
+                f"there is no API of Argo CD in the sandbox {self.name!r}",
+                hint="It needs `argocd` at its start, and Argo CD's manifests, other than of profile core, installed.",
+            )
+        return f"http://127.0.0.1:{hosting.ports(self.folder)[SERVER]}"
 
     @property
     def flux_receivers_url(self) -> str:

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+
 import pytest
 
 from pulumi_gitops.core import controllers
+from pulumi_gitops.core.errors import SandboxError
 from pulumi_gitops.core.git import commit_files
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.sandbox import Sandbox
@@ -19,7 +23,10 @@ NAMESPACE = "delivery"  # not the usual one: they follow Argo CD wherever it is 
 INSTALLATION = controllers.ControllerSpec(namespace=NAMESPACE)
 WORKLOAD = ObjectRef("apps", "v1", "StatefulSet", NAMESPACE, "argocd-application-controller")
 SETTINGS = ObjectRef("", "v1", "ConfigMap", "shop", "settings")
-TOOLS = {"argocd-redis", "argocd-repo-server", "argocd-application-controller"}
+SERVER = ObjectRef("apps", "v1", "Deployment", NAMESPACE, "argocd-server")
+APPLICATION_SETS = ObjectRef("apps", "v1", "Deployment", NAMESPACE, "argocd-applicationset-controller")
+OPTIONAL = {SERVER.name, APPLICATION_SETS.name}
+TOOLS = {"argocd-redis", "argocd-repo-server", "argocd-application-controller"} | OPTIONAL
 
 
 def tools(sandbox):
@@ -68,8 +75,19 @@ def application(gitops):
     )
 
 
+def api_version(sandbox):
+    """What Argo CD's API says of its version; "" while it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{sandbox.argocd_server_url}/api/version", timeout=5) as answer:
+            return json.load(answer)["Version"]
+    except OSError:
+        return ""
+
+
 def test_before_an_installation_only_the_follower_runs(gitops):
     assert tools(gitops) == {}
+    with pytest.raises(SandboxError, match="no API of Argo CD"):
+        _ = gitops.argocd_server_url
     assert "argocd-follower" in [process.name for process in gitops.processes()]
 
 
@@ -77,10 +95,25 @@ def test_what_is_committed_arrives_in_less_memory_than_promised(gitops, cluster,
     result = controllers.apply_application(cluster, application)
     assert (result.sync, result.health) == ("Synced", "Healthy")
     assert cluster.get(SETTINGS)["data"] == {"colour": "blue"}
+    eventually(lambda: api_version(gitops).startswith("v3.5.7"))
     assert gitops.memory_bytes() < 1.5e9
 
 
-@pytest.mark.parametrize("name", sorted(TOOLS))
+def test_server_and_applicationset_controller_run_while_their_own_deployments_are_there(gitops, cluster):
+    others = {name: pid for name, pid in tools(gitops).items() if name not in OPTIONAL}
+    for ref in (SERVER, APPLICATION_SETS):
+        cluster.patch(ref, {"spec": {"replicas": 0}})
+        eventually(lambda name=ref.name: name not in tools(gitops))
+    assert tools(gitops) == others
+    with pytest.raises(SandboxError, match="no API of Argo CD"):
+        _ = gitops.argocd_server_url
+    for ref in (SERVER, APPLICATION_SETS):
+        cluster.patch(ref, {"spec": {"replicas": 1}})
+    eventually(lambda: all_run(gitops))
+    assert others.items() <= tools(gitops).items()
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS - OPTIONAL))
 def test_one_that_dies_is_started_again_and_the_log_says_so(gitops, cluster, application, name):
     before = tools(gitops)[name]
     said = gitops.logs("argocd-follower").count(f"{name} has died")

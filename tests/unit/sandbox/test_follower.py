@@ -13,7 +13,7 @@ from pulumi_gitops.sandbox import hosting
 from pulumi_gitops.sandbox.argocd_host import ARGOCD, unfinished
 from pulumi_gitops.sandbox.flux_host import FLUX
 from pulumi_gitops.sandbox.follower import Host, Installations
-from pulumi_gitops.sandbox.hosting import Hosted
+from pulumi_gitops.sandbox.hosting import Hosted, Place
 from pulumi_gitops.sandbox.processes import Command, kill
 
 CONTROLLER = "argocd-application-controller"
@@ -46,7 +46,7 @@ def test_the_first_installation_is_served_until_it_is_removed(seen):
 
 def test_a_workload_that_is_being_deleted_counts_as_removed(seen):
     seen.take(event("argocd", deletionTimestamp="2026-01-01T00:00:00Z"))
-    assert (seen.namespace, seen.removed) == ("", {"argocd"})
+    assert (seen.namespace, seen.removed) == ("", {("argocd", CONTROLLER)})
 
 
 def test_a_workload_at_zero_is_not_served_and_not_removed(seen):
@@ -64,8 +64,35 @@ def test_a_new_installation_in_the_same_namespace_is_served_again(seen):
 
 def test_workloads_that_decide_nothing_are_ignored():
     installations = Installations(ARGOCD)
-    installations.take(event("argocd", name="argocd-server"))
+    installations.take(event("argocd", name="argocd-dex-server"))
     assert installations.namespace == ""
+
+
+def test_of_argo_cd_only_the_controller_that_processes_finalizers_stays_for_them(seen):
+    seen.take(event("argocd", name="argocd-server"))
+    served = seen.workloads
+    assert seen.lingering("argocd", served) == {}
+    seen.take(event("argocd", change=DELETED))
+    seen.take(event("argocd", name="argocd-server", change=DELETED))
+    assert seen.lingering("argocd", served) == {CONTROLLER: None}
+    assert seen.lingering("other", served) == {}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Where Argo CD is told to run, for some of its workloads."""
+    monkeypatch.setattr("pulumi_gitops.sandbox.argocd_host.bin_dir", lambda _: tmp_path)
+    ports = {name: number for number, name in enumerate(ARGOCD.ports, 40000)}
+    binaries = {name: tmp_path / name for name in ARGOCD.binaries}
+    return lambda *workloads: Place(tmp_path, "argocd", ports, binaries, dict.fromkeys(workloads))
+
+
+def test_of_argo_cd_what_has_a_deployment_of_its_own_comes_and_goes_without_the_others_being_restarted(place):
+    core, more = ARGOCD.commands(place(CONTROLLER)), ARGOCD.commands(place(CONTROLLER, "argocd-server"))
+    assert set(more) - set(core) == {"argocd-server"}
+    assert "argocd-applicationset-controller" not in core
+    assert {name: more[name] for name in core} == core
+    assert ARGOCD.commands(place("argocd-server", "argocd-applicationset-controller")) == {}
 
 
 def test_changed_arguments_of_argo_cd_change_nothing(seen):
