@@ -245,8 +245,21 @@ def _copy_files(tool: GoTool, go: Path, target: Path) -> None:
     listed = run([str(go), "list", "-m", "-f", "{{.Dir}}", tool.module], timeout=60, env=go_env(), cwd=tool.folder)
     module = Path(listed.stdout.strip())
     for name, source in tool.files.items():
+        if (module / source).is_dir():
+            _copy_folder(module / source, target / name)
+            continue
         shutil.copyfile(module / source, target / name)
         (target / name).chmod(0o755 if name in tool.programs else 0o644)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder of the module cache, where all is read-only; the copy can be removed by its owner."""
+    target.mkdir()
+    for path in source.iterdir():
+        if path.is_dir():
+            _copy_folder(path, target / path.name)
+        else:
+            shutil.copyfile(path, target / path.name)
 
 
 def go_env() -> Mapping[str, str]:

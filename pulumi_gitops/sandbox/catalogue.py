@@ -46,7 +46,7 @@ class GoTool:
         version: Its version; the ``go.mod`` requires the same one.
         binaries: Binary -> package.
         variables: Set by the linker: ``{version}`` stands for the version, ``{number}`` for it without the ``v``.
-        files: Files of the module that are kept beside the binaries: file name -> path in the module.
+        files: Files and folders of the module that are kept beside the binaries: name -> path in the module.
         programs: Those of `files` that are run: they get the run bit and go on PATH with the binaries.
         present: Rule for binaries found on the machine; None when only a built one will do.
     """
@@ -204,6 +204,16 @@ GO_TOOLS: Mapping[str, GoTool] = MappingProxyType(
                         "notification-controller",
                     )
                 },
+            ),
+            # The files of its user interface are not in the module; its API is complete.
+            GoTool(
+                name="weave-gitops",
+                title="Weave GitOps",
+                module="github.com/weaveworks/weave-gitops",
+                version="v0.38.0",
+                binaries={"gitops-server": "github.com/weaveworks/weave-gitops/cmd/gitops-server"},
+                variables={"github.com/weaveworks/weave-gitops/core/server.Version": "{version}"},
+                files={"chart": "charts/gitops-server"},
             ),
         )
     }

@@ -242,6 +242,21 @@ def test_scripts_that_a_tool_runs_are_beside_it_on_path(go, argocd_module):
     assert os.access(folder / "gpg-wrapper.sh", os.X_OK)
 
 
+def test_a_folder_of_a_module_is_kept_beside_its_binary_and_can_be_changed_there(go):
+    chart = go.folder / "module" / "charts" / "gitops-server"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "templates" / "role.yaml").write_text("kind: Role")
+    (chart / "Chart.yaml").write_text("name: weave-gitops")
+    for path in (*chart.rglob("*"), chart):  # as the module cache has them
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    kept = tool_path("gitops-server").parent / "chart"
+    assert (kept / "Chart.yaml").read_text() == "name: weave-gitops"
+    assert (kept / "templates" / "role.yaml").read_text() == "kind: Role"
+    assert all(path.stat().st_mode & 0o200 for path in (kept, *kept.rglob("*")))
+    for path in (chart, *chart.rglob("*")):
+        path.chmod(0o755)
+
+
 def test_a_folder_for_path_holds_what_was_asked_for_and_is_made_once(go, machine):
     own = machine.add("etcd", "etcd Version: 3.6.1")
     folder = bin_dir(["kustomize", "etcd"])
