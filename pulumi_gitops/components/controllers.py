@@ -72,6 +72,9 @@ class ArgoCDArgs(InstallArgs):
     self_manage: NotRequired[pulumi.Input[SelfManage]]
     """Argo CD: commit its manifests to a config repository, from which it applies them itself; left out later, they are
     taken back."""
+    admin_secret: NotRequired[pulumi.Input[str]]
+    """Argo CD: name of a Secret in its namespace whose key password is the password of the user admin. Both have to be
+    there before; a refresh notices when the Secret holds another one."""
 
 
 class FluxArgs(InstallArgs):

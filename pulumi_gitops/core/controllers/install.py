@@ -27,6 +27,7 @@ from ..errors import AlreadyExistsError, ChecksumMismatchError, OwnershipError, 
 from ..objects import KubeObject, ObjectRef
 from . import catalog, manifests
 from .argocd import self_managed
+from .argocd.admin import ensure_password
 from .patches import apply_patches
 from .self_manage import SelfManage, logged_in
 from .specs import ControllerResult, ControllerSpec
@@ -101,7 +102,8 @@ def install(
 ) -> ControllerResult:
     """Install a controller, upgrade it, or take over one that was installed by other means.
 
-    With `self_manage` Argo CD does that itself from a commit of ours; without it what it had is taken back.
+    With `self_manage` Argo CD does that itself from a commit of ours; without it what it had is taken back. The
+    password of `admin_secret` is set first, so that there is no moment with another one.
 
     Args:
         cluster: Where.
@@ -121,21 +123,31 @@ def install(
     def ensure_defaults() -> tuple[Change, ...]:
         return _ensure_defaults(cluster, spec.name, release.namespace, check=check)
 
+    admin: tuple[Change, ...] = ()
+    if spec.admin_secret is not None:
+        admin = ensure_password(cluster, spec.admin_secret, release.namespace, check=check)
     if spec.self_manage is not None:
         with logged_in(SelfManage.of(spec.self_manage), spec.tls_certificates) as place:
             itself = self_managed.SelfManaged(cluster, release, place, spec.wait_timeout, progress or ignore_progress)
-            return itself.run(version, ensure_defaults, check=check)
+            done = itself.run(version, ensure_defaults, check=check)
+        return dataclasses.replace(done, changes=_merged(done.changes, admin))
     left = _leave(cluster, spec, release.namespace, check=check, progress=progress)
     result = deploy(cluster, release, check=check, progress=progress)
     changes, defaults = [_taken(change, left) for change in result.changes], ensure_defaults()
     return ControllerResult(
         version=version,
         namespace=release.namespace,
-        changes=(*left.changes, *changes, *defaults),
+        changes=_merged((*left.changes, *changes, *defaults), admin),
         revision=result.revision,
         digest=result.digest,
         inventory=result.inventory,
     )
+
+
+def _merged(changes: Sequence[Change], admin: Sequence[Change]) -> tuple[Change, ...]:
+    """Return all changes, one per object: what was done to a Secret for the password tells more."""
+    told = {change.ref for change in admin}
+    return (*(change for change in changes if change.ref not in told), *admin)
 
 
 def _leave(
@@ -261,8 +273,8 @@ def uninstall(
     release = read_release(cluster, spec.name, namespace, drift=False)
     keeps_namespace = release is None or not release.created_namespace
     first = [ObjectRef.of(obj) for kind in known.first for obj in _list(cluster, kind)]
-    if keeps_namespace:
-        first += [ObjectRef("", "v1", "Secret", namespace, secret) for secret in known.secrets]
+    secrets = [ObjectRef("", "v1", "Secret", namespace, secret) for secret in known.secrets if keeps_namespace]
+    first += secrets
     gone = delete_objects(cluster, first, check=check, wait_timeout=spec.wait_timeout, progress=progress)
     result = remove(
         cluster,
@@ -275,6 +287,9 @@ def uninstall(
         progress=progress,
     )
     listed = {change.ref for change in result.changes}
+    if not check:
+        # A controller that was starting may have made them anew before it went.
+        gone += delete_objects(cluster, secrets, wait_timeout=spec.wait_timeout, progress=progress)
     # In check mode nothing is taken back, so the release does not know them.
     more = (Change(Action.DELETE, ref) for ref in left.refs if check and ref not in listed and cluster.find(ref))
     return ControllerResult(

@@ -19,7 +19,8 @@ from .self_manage import SelfManage
 _REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*")
 
 
-_ARGOCD_ONLY = ("profile", "config", "known_hosts", "tls_certificates", "gpg_keys", "self_manage")
+_ARGOCD_ONLY = ("profile", "config", "known_hosts", "tls_certificates", "gpg_keys", "self_manage", "admin_secret")
+_ARGOCD_SECRETS = ("argocd-secret", "argocd-initial-admin-secret")
 _FLUX_ONLY = ("components", "network_policies", "multitenant", "log_level", "concurrency")
 
 
@@ -48,6 +49,7 @@ class ControllerSpec:
         gpg_keys: Argo CD: key id -> public key that commits may be signed with.
         self_manage: Argo CD: keep its manifests in a config repository, from which it applies them itself:
             ``{url, branch, path, username, password, application}``, see :class:`.self_manage.SelfManage`.
+        admin_secret: Argo CD: name of a Secret in its namespace whose key ``password`` is the password of ``admin``.
         components: Flux: controllers to install; all of the manifests when empty.
         network_policies: Flux: keep the NetworkPolicies of the manifests.
         multitenant: Flux: lock tenants into their namespaces.
@@ -74,6 +76,7 @@ class ControllerSpec:
     tls_certificates: Mapping[str, str] = field(default_factory=dict)
     gpg_keys: Mapping[str, str] = field(default_factory=dict)
     self_manage: Mapping[str, Any] | None = field(default=None, repr=False)
+    admin_secret: str | None = None
     components: Sequence[str] = ()
     network_policies: bool = True
     multitenant: bool = False
@@ -99,6 +102,8 @@ class ControllerSpec:
         refuse_others(self, self.name, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
         if self.self_manage is not None:
             self._check_self_manage()
+        if self.admin_secret is not None:
+            self._check_admin_secret(self.admin_secret)
 
     def _check_self_manage(self) -> None:
         SelfManage.of(self.self_manage or {})
@@ -115,6 +120,18 @@ class ControllerSpec:
             raise InputError(
                 "self_manage needs the tracking method annotation, not label",
                 hint="Set application.resourceTrackingMethod of argocd-cm to annotation, or leave it out.",
+            )
+
+    def _check_admin_secret(self, name: str) -> None:
+        check_name("admin_secret", name)
+        if name in _ARGOCD_SECRETS:
+            raise InputError(
+                f"admin_secret can not be {name}, which is Argo CD's own", hint="Make a Secret with the key password."
+            )
+        if self.profile == "core" or self.config.get("argocd-cm", {}).get("admin.enabled") == "false":
+            raise InputError(
+                "admin_secret needs the user admin, which this Argo CD does not have",
+                hint="Leave it out, or take another profile than core, and admin.enabled out of argocd-cm.",
             )
 
     @property

@@ -10,10 +10,12 @@ from pathlib import Path as File
 from typing import Any, ClassVar, Final
 
 from ...components.options import camel
+from ...core.cluster import Cluster
 from ...core.controllers import ControllerSpec, controller_release, install, uninstall
+from ...core.controllers.argocd.admin import ensure_password, settings_ref
 from ...core.controllers.install import DIGEST_FACT, VERSION_FACT
 from ...core.deploy import ReleaseSpec, read_release
-from ...core.errors import ChecksumMismatchError, GitOpsError
+from ...core.errors import ChecksumMismatchError, GitOpsError, InputError
 from ..values import UNKNOWN, Path, has_unknown
 from . import records
 from .base import Context, PartialFailureError, Values, option
@@ -25,8 +27,8 @@ _OPTIONS: Final = {
     if name not in ("name", "source")
 } | {"controller": "name"}
 _WAITING: Final = frozenset({"wait", "waitTimeout"})
-# Who applies the manifests, which are the same either way.
-_DELIVERY: Final = frozenset({"selfManage"})
+# Who applies the manifests, which are the same either way, and what is done beside them.
+_DELIVERY: Final = frozenset({"selfManage", "adminSecret"})
 # What the manifests are rendered from; ``objects`` tells what it leads to.
 _RENDERING: Final = frozenset(_OPTIONS) - _WAITING - _DELIVERY - {"controller", "namespace", "version"}
 
@@ -99,9 +101,13 @@ class Controller:
         name, namespace = records.parse_identity(identity)
         with context.connect() as cluster:
             found = read_release(cluster, name, namespace)
+            password = _password_problem(cluster, name, inputs.get("adminSecret"), namespace)
         if found is None:
             return None
         objects = records.observed(found, inputs.get("objects") or {}, state.get("inventory") or {})
+        if password:
+            key = settings_ref(namespace).key
+            objects[key] = f"{objects.get(key, '').partition(records.MARK)[0]}{records.MARK}{password}"
         read = {"controller": name, "namespace": namespace, **inputs, "objects": objects}
         facts = {"version": found.facts.get(VERSION_FACT, ""), "manifestsDigest": found.facts.get(DIGEST_FACT, "")}
         outputs = {**facts, **records.outputs(found)}
@@ -125,6 +131,17 @@ class Controller:
 def _spec(inputs: Values) -> ControllerSpec:
     given: dict[str, Any] = {name: inputs[key] for key, name in _OPTIONS.items() if inputs.get(key) is not None}
     return ControllerSpec(**given, source="pulumi")
+
+
+def _password_problem(cluster: Cluster, name: str, secret: str | None, namespace: str) -> str:
+    """Return why the next update has to set the password of Argo CD's administrator, "" when it has not."""
+    if secret is None or name != "argocd":
+        return ""
+    try:
+        changes = ensure_password(cluster, secret, namespace, check=True)
+    except InputError as error:  # the update will say so
+        return error.message
+    return next((change.reason for change in changes if change.ref == settings_ref(namespace)), "")
 
 
 def _rendered(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:

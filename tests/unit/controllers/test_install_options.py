@@ -72,6 +72,21 @@ def test_flags_take_the_place_of_those_in_the_manifests_and_lockdown_reaches_who
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"admin_secret": "Not a name"}, "admin_secret"),
+        ({"admin_secret": "argocd-initial-admin-secret"}, "Argo CD's own"),
+        ({"admin_secret": "argocd-admin", "profile": "core"}, "does not have"),
+        ({"admin_secret": "argocd-admin", "config": {"argocd-cm": {"admin.enabled": "false"}}}, "does not have"),
+        ({"name": "flux", "admin_secret": "argocd-admin"}, "Flux has no option admin_secret"),
+    ],
+)
+def test_a_password_is_for_an_argo_cd_that_has_the_user_admin(options, message):
+    with pytest.raises(InputError, match=message):
+        ControllerSpec(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
         ({"components": ["shop"]}, "shop is none of"),
         ({"components": ["image-reflector-controller"]}, "do not hold image-reflector-controller"),
         ({"log_level": "loud"}, "none of debug, info, error"),

@@ -131,7 +131,7 @@ ARGOCD = {
     "patches": [{"target": {"kind": "Deployment"}, "patch": {}}], "registry": "registry.example.com",
     "imagePullSecret": "pull", "wait": False, "waitTimeout": 5, "lockFile": "gitops.lock", "profile": "ha",
     "config": {"argocd-cm": {"url": "https://argocd.example.com"}}, "knownHosts": "git.example.com ssh-x",
-    "tlsCertificates": {"git.example.com": "PEM"}, "gpgKeys": {"4A": "KEY"},
+    "tlsCertificates": {"git.example.com": "PEM"}, "gpgKeys": {"4A": "KEY"}, "adminSecret": "argocd-admin",
 }  # fmt: skip
 # It needs `wait`.
 SELF_MANAGED = {"selfManage": {"url": "https://git.example.com/config.git", "password": "canary-4714"}}
@@ -153,5 +153,5 @@ def test_every_option_reaches_the_engine():
 
 def test_only_place_version_delivery_and_objects_make_a_difference():
     compared = {*ARGOCD, *FLUX, *SELF_MANAGED, "controller"} - CONTROLLER.ignored
-    assert compared == {"controller", "namespace", "version", "selfManage"}
+    assert compared == {"controller", "namespace", "version", "selfManage", "adminSecret"}
     assert CONTROLLER.replaces == {"controller", "namespace"}

@@ -128,6 +128,14 @@ options:
         description: Name of the Application over the manifests.
         type: str
         default: argocd
+  admin_secret:
+    description:
+      - Name of a Secret in O(namespace) whose key C(password) is the password of the user C(admin). Both have to be
+        there before. Argo CD only.
+      - The password is compared with the one that Argo CD has, and set when it is another one; sessions end then. It is
+        never shown. Left out later, the password stays.
+      - C(argocd-initial-admin-secret), in which Argo CD keeps the password that it makes up, is removed.
+    type: str
   components:
     description: Controllers of Flux to install. All that are in the manifests when empty. Flux only.
     type: list
@@ -228,6 +236,11 @@ EXAMPLES = r"""
       path: clusters/production/argocd
       username: ci
       password: "{{ lookup('ansible.builtin.env', 'GIT_TOKEN') }}"
+
+- name: Take the password of admin from a Secret, for example one that External Secrets makes
+  iac.gitops.controller:
+    name: argocd
+    admin_secret: argocd-admin
 
 - name: Install Flux, the same manifests every time
   iac.gitops.controller:
@@ -412,6 +425,7 @@ def main():
                     "application": {"type": "str", "default": "argocd"},
                 },
             },
+            "admin_secret": {"type": "str", "no_log": False},
             "components": {
                 "type": "list",
                 "elements": "str",
