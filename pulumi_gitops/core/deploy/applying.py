@@ -15,6 +15,7 @@ from .model import Action, Progress, ProgressCallback
 from .order import STAGES, ranks, stage_of
 from .parallel import each, raise_failures
 from .planning import Step
+from .prepare import custom_kinds
 from .pruning import Removal, wait_gone
 from .waiting import Target, wait_ready
 
@@ -81,9 +82,10 @@ def apply_steps(
         return [result for result in results if isinstance(result, dict)]
 
     definitions = apply_batch([step for step in work if stage_of(step.change.ref.kind) == 0])
-    if definitions:
-        wait_ready(cluster, [Target.of(o) for o in definitions], timeout=_DEFINITIONS_SECONDS, progress=progress)
-        await_served(cluster, definitions)
+    # New kinds take a second or two to be served. Meanwhile everything else is applied, unless it is of such a kind.
+    used = _uses(definitions, work)
+    if used:
+        _await_definitions(cluster, definitions, progress)
     rank = ranks([step.wanted for step in steps])
     rest = sorted(
         (step for step in steps if stage_of(step.change.ref.kind)), key=lambda step: rank[step.change.ref.key]
@@ -96,7 +98,21 @@ def apply_steps(
                 apply_batch(batch)
         if number < len(groups):
             _await_group(cluster, group, done, timeout, progress)
+    if not used:
+        _await_definitions(cluster, definitions, progress)
     return done
+
+
+def _uses(definitions: Sequence[KubeObject], work: Sequence[Step]) -> bool:
+    """Tell whether an object is of a kind that definitions of the same set bring."""
+    brought = custom_kinds(definitions)
+    return any((step.change.ref.group, step.change.ref.kind) in brought for step in work)
+
+
+def _await_definitions(cluster: Cluster, definitions: Sequence[KubeObject], progress: ProgressCallback) -> None:
+    if definitions:
+        wait_ready(cluster, [Target.of(o) for o in definitions], timeout=_DEFINITIONS_SECONDS, progress=progress)
+        await_served(cluster, definitions)
 
 
 def await_served(cluster: Cluster, definitions: Sequence[KubeObject]) -> None:

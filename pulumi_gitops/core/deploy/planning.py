@@ -23,7 +23,7 @@ from ..errors import (
     OwnershipError,
     UnauthorizedError,
 )
-from ..objects import KubeObject, ObjectRef, annotations_of, labels_of, uid_of, with_metadata
+from ..objects import KubeObject, ObjectRef, annotations_of, is_crd, labels_of, uid_of, with_metadata
 from .adoption import after_takeover, leave_ignored, left_behind
 from .fields import entry_of, has_field, surely_unchanged
 from .lookup import Lookup
@@ -166,14 +166,17 @@ class Planner:
         return [found[ObjectRef.of(payload).key] for payload in payloads]
 
     def _spared(self, asked: Mapping[str, KubeObject], lives: Mapping[str, KubeObject]) -> set[str]:
-        """Return the keys of creations for which another one of the same shape is asked instead."""
+        """Return the keys of creations that are not asked about.
+
+        For most of them another one of the same shape is. A CRD costs the server as much when it is only tried, and is
+        applied before everything else: when it is refused, nothing has happened yet.
+        """
         if self.policy.thorough:
             return set()
         first: dict[str, str] = {}
+        new = {key: payload for key, payload in asked.items() if key not in lives}
         return {
-            key
-            for key, payload in asked.items()
-            if key not in lives and first.setdefault(shape_of(payload), key) != key
+            key for key, payload in new.items() if is_crd(payload) or first.setdefault(shape_of(payload), key) != key
         }
 
     def _without_asking(self, payload: KubeObject, live: KubeObject, ref: ObjectRef) -> Step | None:
