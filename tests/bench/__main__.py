@@ -23,11 +23,12 @@ from typing import Any
 from pulumi_gitops.core import __version__
 from pulumi_gitops.core.cluster import Cluster, ConnectionOptions, connect
 from pulumi_gitops.core.errors import GitOpsError
-from pulumi_gitops.sandbox import Sandbox, tool_path
+from pulumi_gitops.sandbox import Sandbox, build, tool_path
 from pulumi_gitops.sandbox.builder import built_folder
 from pulumi_gitops.sandbox.catalogue import GO_TOOLS
 from tests.bench import chart, provision, report, sets
-from tests.bench.contenders import NAMES, OURS, Contender, Place, contender, playbook
+from tests.bench.bootstrap import RECORDED, bootstrap
+from tests.bench.contenders import NAMES, OURS, PULUMI, Contender, OursPulumi, Place, contender, playbook
 from tests.bench.measure import Command, measure
 from tests.bench.readiness import latency
 from tests.bench.results import Case, Results
@@ -85,6 +86,15 @@ class Bench:
                 _say(f"readiness: {tool.title}")
                 found = latency(tool, self._place(tool.name), self._cluster)
                 self.results.latencies.setdefault(tool.name, []).append(found)
+
+    def measure_bootstrap(self) -> None:
+        """Measure how long a Pulumi program takes to install Argo CD and to remove it."""
+        self._proxy.delay = 0.0
+        _say("bootstrap: Pulumi installs Argo CD")
+        build(["argocd"])  # puts its manifest into the cache
+        tool = next(tool for tool in self._tools if isinstance(tool, OursPulumi))
+        self.results.bootstraps["ArgoCD component"] = bootstrap(tool, self._place("bootstrap"), self._cluster)
+        self.results.bootstraps["pulumi-kubernetes resources (recorded on another machine)"] = RECORDED
 
     def measure_floors(self) -> None:
         """Measure what runs take that do nothing."""
@@ -165,6 +175,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--all-rows", action="store_true", help="measure all of the slow tools too; --full does")
     parser.add_argument("--minutes", type=float, default=9.0, help="no round is repeated after so many; 9")
     parser.add_argument("--skip-readiness", action="store_true", help="do not measure how soon readiness is noticed")
+    parser.add_argument("--skip-bootstrap", action="store_true", help="do not install Argo CD by Pulumi")
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="folder for the results; build/bench")
     options = parser.parse_args()
     unknown = set(options.tools) - set(NAMES)
@@ -191,6 +202,8 @@ def main() -> int:
             bench.measure_floors()
             if not options.skip_readiness:
                 bench.measure_readiness(_ROUNDS if options.full else 1)
+            if PULUMI in options.tools and not options.skip_bootstrap:
+                bench.measure_bootstrap()
             seconds = float("inf") if options.full else options.minutes * 60
             bench.measure_all(options.sets, [int(delay) for delay in options.delays], seconds)
     results = bench.results
@@ -200,7 +213,8 @@ def main() -> int:
     (options.out / "bench.svg").write_text(chart.svg(results, results.cases))
     print(report.text(results))
     print(f"{options.out}: bench.json, bench.md, bench.svg")
-    return 1 if any(name in OURS for _, name, _, _ in results.failures()) else 0
+    failed = any(name in OURS for _, name, _, _ in results.failures())
+    return 1 if failed or any(found.error for found in results.bootstraps.values()) else 0
 
 
 if __name__ == "__main__":

@@ -182,14 +182,16 @@ class OursPulumi(Contender):
     def prepare(self, place: Place) -> None:
         (place.folder / "Pulumi.yaml").write_text("name: bench\nruntime: python\n")
         (place.folder / "state").mkdir()
-        stack = [*self._argv("stack", place), "init", "bench"]
-        subprocess.run(stack, cwd=place.folder, env=self._env(place), check=True, capture_output=True)
+        stack = [*self.argv("stack", place), "init", "bench"]
+        subprocess.run(stack, cwd=place.folder, env=self.environment(place), check=True, capture_output=True)
 
-    def _argv(self, verb: str, place: Place) -> list[str]:
-        path = self._env(place)["PATH"]
+    def argv(self, verb: str, place: Place) -> list[str]:
+        """Return the start of a command of the CLI."""
+        path = self.environment(place)["PATH"]
         return [str(shutil.which("pulumi", path=path)), verb, "--non-interactive", "--color", "never"]
 
-    def _env(self, place: Place) -> dict[str, str]:
+    def environment(self, place: Place) -> dict[str, str]:
+        """Return the environment in which the CLI runs, with its plugins on PATH."""
         tools = bin_dir(["pulumi", "pulumi-language-python"])
         path = [str(_PYTHON_BIN), str(tools), place.env()["PATH"]]
         if shutil.which("pulumi-resource-kubernetes", path=os.pathsep.join(path)) is None:
@@ -208,7 +210,7 @@ class OursPulumi(Contender):
         inputs = {"namespace": place.namespace, "src": place.write(objects).name, "wait": wait}
         program = f'import pulumi_gitops as gitops\n\ngitops.Release("bench", {inputs!r})\n'
         (place.folder / "__main__.py").write_text(program)
-        return Command([*self._argv(verb, place), *options], self._env(place), place.folder)
+        return Command([*self.argv(verb, place), *options], self.environment(place), place.folder)
 
     def apply(self, place: Place, objects: Sequence[KubeObject], *, wait: bool) -> Command:
         return self._command(place, objects, wait, "up", "--yes", "--skip-preview")

@@ -31,6 +31,8 @@ def _tables(results: Results) -> list[tuple[str, list[list[str]]]]:
         tables.append((f"{case.title}: CPU seconds, peak MB, API requests", _resources(results, case)))
     if results.latencies:
         tables.append(("A Deployment gets ready: seconds until the run has returned", _latencies(results)))
+    if results.bootstraps:
+        tables.append(("A Pulumi program installs Argo CD: seconds, and KB of state", _bootstraps(results)))
     return tables
 
 
@@ -81,6 +83,14 @@ def _latencies(results: Results) -> list[list[str]]:
     return table
 
 
+def _bootstraps(results: Results) -> list[list[str]]:
+    table = [["", "up", "up again", "destroy", "state"]]
+    for title, found in results.bootstraps.items():
+        figures = [f"{found.up:.1f}", f"{found.again:.1f}", f"{found.destroy:.1f}", f"{found.state / 1000:.0f}"]
+        table.append([title, *(["failed"] * 4 if found.error else figures)])
+    return table
+
+
 def _remarks(results: Results) -> list[str]:
     remarks = [f"{title}: {seconds:.2f} s" for title, seconds in results.floors.items()]
     rounds = sorted({len(samples) for samples in results.cells.values()})
@@ -105,6 +115,7 @@ def _remarks(results: Results) -> list[str]:
         remarks.append(f"{results.titles[name]} failed ({case.title}, {row}): {error}")
     for name, found in results.latencies.items():
         remarks += [f"{results.titles[name]} failed (readiness): {latency.error}" for latency in found if latency.error]
+    remarks += [f"{title} failed: {found.error}" for title, found in results.bootstraps.items() if found.error]
     return remarks
 
 

@@ -74,6 +74,25 @@ class Latency:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """What a Pulumi program took to install Argo CD.
+
+    Attributes:
+        up: Seconds of the first ``pulumi up``, until everything is ready.
+        again: Seconds of a second one, which changes nothing.
+        destroy: Seconds of ``pulumi destroy``.
+        state: Bytes of state, after the first two.
+        error: Why there are no figures; "" when there are.
+    """
+
+    up: float = 0.0
+    again: float = 0.0
+    destroy: float = 0.0
+    state: int = 0
+    error: str = ""
+
+
 @dataclass(slots=True)
 class Results:
     """Everything that one run of the benchmark has found.
@@ -84,6 +103,7 @@ class Results:
         against: Contender -> the one of ours that it is compared with.
         cells: (case, contender, row) -> samples, one per round.
         latencies: Contender -> one per round.
+        bootstraps: Title -> what installing Argo CD by Pulumi took; ours, and what was recorded elsewhere.
         floors: What an empty run takes: title -> seconds.
         notes: Contenders that could not take part, and why.
         shortened: Case -> titles of what was so slow that only first apply and no-op were measured.
@@ -94,6 +114,7 @@ class Results:
     against: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[Case, str, str], list[Sample]] = field(default_factory=dict)
     latencies: dict[str, list[Latency]] = field(default_factory=dict)
+    bootstraps: dict[str, Bootstrap] = field(default_factory=dict)
     floors: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     shortened: dict[Case, set[str]] = field(default_factory=dict)
@@ -159,6 +180,7 @@ class Results:
             "readiness": {
                 name: [dataclasses.asdict(latency) for latency in found] for name, found in self.latencies.items()
             },
+            "bootstraps": {title: dataclasses.asdict(found) for title, found in self.bootstraps.items()},
             "floors": self.floors,
             "notes": self.notes,
         }

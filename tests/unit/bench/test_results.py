@@ -12,7 +12,7 @@ import yaml
 
 from tests.bench import chart, report, sets
 from tests.bench.measure import Command, ToolFailedError, measure
-from tests.bench.results import CHANGE, DIFF, FIRST, NO_OP, PRUNE, ROWS, Case, Latency, Results, Sample
+from tests.bench.results import CHANGE, DIFF, FIRST, NO_OP, PRUNE, ROWS, Bootstrap, Case, Latency, Results, Sample
 
 CASE, SLOW = Case("300", 0), Case("300", 20)
 ONE = {"list configmaps": 1}
@@ -178,3 +178,19 @@ def test_a_program_that_fails_is_an_error_with_its_last_lines(tmp_path):
 
 def test_the_rows_are_those_of_the_tables():
     assert ROWS == (FIRST, NO_OP, DIFF, CHANGE, PRUNE)
+
+
+def test_a_bootstrap_by_pulumi_stands_beside_what_was_recorded_elsewhere(results):
+    results.bootstraps = {
+        "component": Bootstrap(12.34, 3.0, 9.0, 28_400),
+        "recorded": Bootstrap(55.0, 8.0, 49.0, 1_900_000),
+    }
+    lines = [line.split() for line in report.text(results).splitlines()]
+    assert ["component", "12.3", "3.0", "9.0", "28"] in lines
+    assert ["recorded", "55.0", "8.0", "49.0", "1900"] in lines
+    assert results.as_json()["bootstraps"]["component"]["state"] == 28_400
+
+
+def test_a_bootstrap_that_failed_has_no_figures_but_its_reason(results):
+    results.bootstraps = {"component": Bootstrap(error="pulumi ended with 255")}
+    assert "component failed: pulumi ended with 255" in report.text(results)
