@@ -185,6 +185,7 @@ ARGOCD = Hosted(
     commands=commands,
     lasting=(_CONTROLLER,),
     unfinished=unfinished,
+    mounts={"argocd-ssh-known-hosts-cm": "ssh", "argocd-tls-certs-cm": "tls"},
 )
 """Starts when its application-controller is installed, and goes on after it until no Application has a finalizer.
 

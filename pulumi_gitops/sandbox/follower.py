@@ -15,7 +15,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from .flux_host import FLUX
 from .hosting import Hosted, Place
 from .processes import Command, ProcessId, kill, reap, spawn, tail
 from .startup import free_ports, port_was_taken
-from .state import remove_tree
+from .state import remove_tree, write_private
 
 CONTROLLERS: Mapping[str, Hosted] = {hosted.name: hosted for hosted in (ARGOCD, FLUX)}
 """What can be followed, by name."""
@@ -100,6 +100,44 @@ class Installations:
         }
 
 
+@dataclass(slots=True)
+class Volumes:
+    """What the ConfigMaps hold that a controller's pods have as volumes, as told by their events.
+
+    Attributes:
+        hosted: The controller.
+        found: Namespace and name -> data.
+    """
+
+    hosted: Hosted
+    found: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        """Take note of a change of a ConfigMap. The files of one that is deleted stay, as in a pod that runs."""
+        metadata = event.object["metadata"]
+        if event.type != DELETED:
+            self.found[metadata["namespace"], metadata["name"]] = dict(event.object.get("data") or {})
+
+    def of(self, namespace: str) -> dict[str, dict[str, str]]:
+        """Return what the volumes of a namespace hold: folder -> file -> content."""
+        return {
+            folder: self.found[namespace, name]
+            for name, folder in self.hosted.mounts.items()
+            if (namespace, name) in self.found
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Objects that are watched in all namespaces, and who takes note of their changes."""
+
+    api_version: str
+    kind: str
+    take: Callable[[Event], None]
+    labels: str = ""
+    fields: str = ""
+
+
 class Host:
     """The processes of a controller, for one namespace at a time.
 
@@ -114,6 +152,7 @@ class Host:
         self._binaries = find_or_build(hosted.binaries)
         self._namespace = ""
         self._workloads: dict[str, Hashable] = {}
+        self._volumes: dict[str, dict[str, str]] = {}
         self._ports: dict[str, int] = {}
         self._commands: dict[str, Command] = {}
         self._running: dict[str, ProcessId] = {}
@@ -141,6 +180,13 @@ class Host:
         if workloads != self._workloads:
             self._workloads = dict(workloads)
             self._update()
+
+    def mount(self, volumes: Mapping[str, Mapping[str, str]]) -> None:
+        """Let folders of the controller hold these files from now on: folder -> file -> content."""
+        wanted = {folder: dict(files) for folder, files in volumes.items()}
+        if wanted != self._volumes:
+            self._volumes = wanted
+            self._write_volumes()
 
     def check(self) -> None:
         """Restart what has died, after a pause that grows with every death."""
@@ -174,12 +220,23 @@ class Host:
             kill(self._running.pop(name) for name in ended)
             self._save()
         self._commands = wanted
+        self._write_volumes()
         self._spawn(name for name in wanted if name not in self._running)
 
     def _spawn(self, names: Iterable[str]) -> None:
         for name in names:
             self._running[name] = spawn(self._commands[name], folder=self._folder, log=self._log(name))
             self._save()
+
+    def _write_volumes(self) -> None:
+        for folder, files in self._volumes.items() if self._workloads else ():
+            place = self._hosted.home(self._folder) / folder
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name, content in files.items():
+                write_private(place / name, content.encode())
+            for path in place.iterdir():
+                if path.name not in files:
+                    path.unlink()
 
     def _save(self) -> None:
         hosting.save(self._folder, self._hosted, self._running, self._ports)
@@ -201,12 +258,18 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def watch(cluster: Cluster, kind: str, selector: str, events: queue.SimpleQueue[Event]) -> None:
-    """Put every change of a controller's workloads of this kind into a queue, for ever."""
+def watch(cluster: Cluster, what: Watched, events: queue.SimpleQueue[tuple[Watched, Event]]) -> None:
+    """Put every change of these objects into a queue, for ever."""
     while True:
         try:
-            for event in cluster.watch("apps/v1", kind, label_selector=selector, timeout=_WATCH_SECONDS):
-                events.put(event)
+            for event in cluster.watch(
+                what.api_version,
+                what.kind,
+                label_selector=what.labels,
+                field_selector=what.fields,
+                timeout=_WATCH_SECONDS,
+            ):
+                events.put((what, event))
         except ClusterError as e:
             say(f"the cluster does not answer: {e.message}")
             time.sleep(_CHECK_SECONDS)
@@ -214,22 +277,27 @@ def watch(cluster: Cluster, kind: str, selector: str, events: queue.SimpleQueue[
 
 def follow(folder: Path, hosted: Hosted) -> None:
     """Follow the installation of a controller in the sandbox of this folder until the process is stopped."""
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    installations = Installations(hosted)
+    events: queue.SimpleQueue[tuple[Watched, Event]] = queue.SimpleQueue()
+    installations, volumes = Installations(hosted), Volumes(hosted)
+    watched = [Watched("apps/v1", kind, installations.take, labels=hosted.selector) for kind in hosted.kinds]
+    watched += [Watched("v1", "ConfigMap", volumes.take, fields=f"metadata.name={name}") for name in hosted.mounts]
     host = Host(folder, hosted)
     with connect(ConnectionOptions(kubeconfig=str(control_plane.kubeconfig(folder)))) as cluster:
-        for kind in hosted.kinds:
-            threading.Thread(target=watch, args=(cluster, kind, hosted.selector, events), daemon=True).start()
+        for what in watched:
+            threading.Thread(target=watch, args=(cluster, what, events), daemon=True).start()
         while True:
             try:
-                installations.take(events.get(timeout=_CHECK_SECONDS))
+                what, event = events.get(timeout=_CHECK_SECONDS)
             except queue.Empty:
                 host.check()
+            else:
+                what.take(event)
             left = installations.lingering(host.namespace, host.workloads)
             if left and hosted.unfinished(cluster, host.namespace):
                 host.serve(host.namespace, installations.of(host.namespace) | left)
             else:
                 host.serve(installations.namespace, installations.workloads)
+            host.mount(volumes.of(host.namespace))
 
 
 def main() -> None:

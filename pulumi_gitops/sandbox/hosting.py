@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Hosted:
             as before go on.
         unfinished: Whether there is work in a namespace that only the processes can finish.
         lasting: Those of the workloads whose processes stay for that work after the workload was deleted.
+        mounts: ConfigMap -> folder inside :meth:`home` that is kept as the kubelet keeps a volume of it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Hosted:
     commands: Callable[[Place], dict[str, Command]]
     unfinished: Callable[[Cluster, str], bool]
     lasting: tuple[str, ...] = ()
+    mounts: Mapping[str, str] = field(default_factory=dict)
 
     def home(self, folder: Path) -> Path:
         """Return the folder, inside that of the sandbox, that holds all files of the controller."""

@@ -12,7 +12,7 @@ from pulumi_gitops.core.errors import ClusterUnreachableError, NotFoundError, Un
 from pulumi_gitops.sandbox import hosting
 from pulumi_gitops.sandbox.argocd_host import ARGOCD, unfinished
 from pulumi_gitops.sandbox.flux_host import FLUX
-from pulumi_gitops.sandbox.follower import Host, Installations
+from pulumi_gitops.sandbox.follower import Host, Installations, Volumes
 from pulumi_gitops.sandbox.hosting import Hosted, Place
 from pulumi_gitops.sandbox.processes import Command, kill
 
@@ -171,6 +171,21 @@ FAKE = Hosted(
 )
 
 
+def config_map(namespace, name, change="ADDED", **data):
+    return Event(change, {"metadata": {"namespace": namespace, "name": name}, "data": data})
+
+
+def test_volumes_are_those_of_the_namespace_that_is_served_and_outlive_their_config_map():
+    volumes = Volumes(ARGOCD)
+    volumes.take(config_map("argocd", "argocd-ssh-known-hosts-cm", ssh_known_hosts="a"))
+    volumes.take(config_map("other", "argocd-ssh-known-hosts-cm", ssh_known_hosts="b"))
+    assert volumes.of("argocd") == {"ssh": {"ssh_known_hosts": "a"}}
+    volumes.take(config_map("argocd", "argocd-ssh-known-hosts-cm", DELETED))
+    volumes.take(Event("ADDED", {"metadata": {"namespace": "argocd", "name": "argocd-tls-certs-cm"}}))
+    assert volumes.of("argocd") == {"ssh": {"ssh_known_hosts": "a"}, "tls": {}}
+    assert volumes.of("") == {}
+
+
 @pytest.fixture
 def host(tmp_path):
     (tmp_path / "logs").mkdir()
@@ -232,3 +247,15 @@ def test_one_that_dies_for_a_taken_port_gets_another_with_all_others(host, tmp_p
     assert all(process.alive for process in after.values())
     assert not before["b"].alive
     assert hosting.ports(tmp_path) != ports
+
+
+def test_files_of_volumes_come_change_go_and_are_there_for_new_processes(host, tmp_path):
+    folder = FAKE.home(tmp_path) / "tls"
+    host.mount({"tls": {"a.example.com": "1", "b.example.com": "1"}})
+    assert not folder.exists()
+    host.serve("apps", {"a": 1})
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.example.com": "1", "b.example.com": "1"}
+    host.mount({"tls": {"a.example.com": "2"}})
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.example.com": "2"}
+    host.serve("other", {"a": 1})
+    assert (folder / "a.example.com").read_text() == "2"
