@@ -90,6 +90,7 @@ class Difference:
 _OWNED = "In a module the name belongs to the connection to the cluster."
 _NAMED = "The input `name` would be taken for the name of the resource."
 _OBJECTS = ("project", "application_set", "cluster", "notification")
+_UNAWAITED = tuple(module for module in _OBJECTS if module != "application_set")
 _WITH_STATE = ("controller", "repository", "application", *_OBJECTS, "deploy")
 DIFFERENCES = (
     Difference(_WITH_STATE, "state", "state", None, "What a program no longer declares is removed."),
@@ -109,7 +110,7 @@ DIFFERENCES = (
         ("controller", "deploy"), "remote_src", "remote_src", None, "A program and its files are on one machine."
     ),
     Difference(
-        _OBJECTS, "wait_timeout", "wait_timeout", None, "How long a removal may take is the option `customTimeouts`."
+        _UNAWAITED, "wait_timeout", "wait_timeout", None, "How long a removal may take is the option `customTimeouts`."
     ),
     Difference(("sync",), "triggers", None, "triggers", "A task runs each time, a resource when an input changes."),
     Difference(("files",), "message", "commit_message", "message", "Ansible reserves the name `message`."),

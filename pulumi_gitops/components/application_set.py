@@ -2,12 +2,13 @@
 """The component ``ApplicationSet``."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, Optional, TypedDict
+from typing import Any, NotRequired, Optional, TypedDict, cast
 
 import pulumi
 
 from ..core.controllers import ApplicationSetSpec
 from .options import given, plain, require_gitops_provider
+from .resources import Sync, SyncArgs
 from .wiring import wire
 
 
@@ -31,6 +32,11 @@ class ApplicationSetArgs(TypedDict):
     """Order in which the applications are synced, as in the spec of an ApplicationSet."""
     namespace: NotRequired[pulumi.Input[str]]
     """Namespace of Argo CD. Default: argocd."""
+    wait: NotRequired[bool]
+    """Wait until the ApplicationSet controller, if there is one, has made the applications; not until they are synced.
+    Default: true."""
+    wait_timeout: NotRequired[pulumi.Input[int]]
+    """Seconds to wait. Default: 300."""
 
 
 class ApplicationSet(pulumi.ComponentResource):
@@ -43,7 +49,19 @@ class ApplicationSet(pulumi.ComponentResource):
         require_gitops_provider(opts)
         values = given(args, ApplicationSetArgs)
         super().__init__("gitops:index:ApplicationSet", name, values, opts)
-        wired = wire(self, name, ApplicationSetSpec, ApplicationSetSpec.objects, values, plain(values, "controller"))
+        shape = plain(values, "controller", "wait")
+        wired = wire(self, name, ApplicationSetSpec, ApplicationSetSpec.objects, values, shape)
         self.resources = wired.resources
-        self.name = wired.after(name)
+        if values.get("wait", True):
+            settings = {key: values[key] for key in ("controller", "namespace", "wait_timeout") if key in values}
+            triggers = wired.objects.apply(lambda made: [obj["spec"] for obj in made])
+            # It tells what the controller reports, which a condition that is waited for would not.
+            synced = Sync(
+                name,
+                cast("SyncArgs", {"application": name, "kind": "application_set", "triggers": triggers, **settings}),
+                pulumi.ResourceOptions(parent=self, depends_on=list(wired.resources)),
+            )
+            self.name = pulumi.Output.all(synced.urn).apply(lambda _: name)
+        else:
+            self.name = wired.after(name)
         self.register_outputs({"name": self.name})

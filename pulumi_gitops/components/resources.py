@@ -145,7 +145,10 @@ class SyncArgs(TypedDict):
     """Inputs of Sync."""
 
     application: pulumi.Input[str]
-    """Name of the application."""
+    """Name of the application, or of the application set."""
+    kind: NotRequired[pulumi.Input[str]]
+    """What it is that application names: application, or of Argo CD application_set, which makes its applications anew
+    and has no revision. Default: application."""
     controller: NotRequired[pulumi.Input[str]]
     """Which controller: argocd or flux. Default: argocd."""
     revision: NotRequired[pulumi.Input[str]]

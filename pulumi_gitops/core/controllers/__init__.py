@@ -8,6 +8,7 @@ from .application_spec import ApplicationSpec
 from .applications import (
     application_objects,
     apply_application,
+    apply_application_set,
     apply_repository,
     apply_wiring,
     remove_application,
@@ -21,10 +22,11 @@ from .install import InstalledController, InstallState, controller_release, inst
 from .notification import NotificationSpec
 from .project import ProjectSpec
 from .repository_spec import RepositorySpec
-from .specs import ApplicationResult, ControllerResult, ControllerSpec, SyncResult, SyncSpec
+from .specs import ApplicationResult, ApplicationSetResult, ControllerResult, ControllerSpec, SyncResult, SyncSpec
 
 __all__ = [
     "ApplicationResult",
+    "ApplicationSetResult",
     "ApplicationSetSpec",
     "ApplicationSpec",
     "ClusterSpec",
@@ -39,6 +41,7 @@ __all__ = [
     "SyncSpec",
     "application_objects",
     "apply_application",
+    "apply_application_set",
     "apply_repository",
     "apply_wiring",
     "controller_release",

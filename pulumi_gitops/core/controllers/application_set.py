@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
-from ..objects import KubeObject, ObjectRef
+from ..objects import KubeObject
 from . import catalog
-from .argocd.wiring import GROUP, VERSION, wiring_object
-from .names import check_name, check_namespace
+from .argocd.wiring import application_set_ref, wiring_object
+from .names import check_name, check_namespace, check_timeout
 from .project import only_argocd
 
 _GENERATORS = ("list", "git", "clusters", "matrix", "merge", "scmProvider", "pullRequest", "clusterDecisionResource",
@@ -33,6 +33,8 @@ class ApplicationSetSpec:
         sync_policy: ``create-only``, ``create-update``, ``create-delete`` or ``sync``: what the set may do to them.
         strategy: Order in which they are synced, as in an ApplicationSet's spec.
         namespace: Namespace of Argo CD; its usual one when None.
+        wait: Wait until the applications are made.
+        wait_timeout: Seconds.
     """
 
     controller: str = "argocd"
@@ -44,11 +46,14 @@ class ApplicationSetSpec:
     sync_policy: str | None = None
     strategy: Mapping[str, Any] = field(default_factory=dict)
     namespace: str | None = None
+    wait: bool = True
+    wait_timeout: float = 300.0
 
     def __post_init__(self) -> None:
         only_argocd(self.controller, "application sets")
         check_name("name", self.name)
         check_namespace(self.namespace)
+        check_timeout(self.wait_timeout)
         if self.sync_policy is not None and self.sync_policy not in _SYNC_POLICIES:
             raise InputError(f"sync_policy {self.sync_policy!r} is none of {', '.join(_SYNC_POLICIES)}")
         if not self.generators:
@@ -84,5 +89,5 @@ class ApplicationSetSpec:
             "template": dict(self.template),
             **{key: value for key, value in optional.items() if value},
         }
-        ref = ObjectRef(GROUP, VERSION, "ApplicationSet", self.target_namespace, self.name)
+        ref = application_set_ref(self.name, self.target_namespace)
         return [{**wiring_object(ref), "spec": spec}]

@@ -11,11 +11,14 @@ from ..deploy import Action, Change, ProgressCallback, apply_objects, delete_obj
 from ..deploy.model import ignore_progress
 from ..errors import ControllerError, ControllerMissingError, OwnershipError, RemovalBlockedError
 from ..objects import KubeObject, ObjectRef
+from .application_set import ApplicationSetSpec
 from .application_spec import ApplicationSpec
+from .argocd import application_sets
+from .argocd.wiring import application_set_ref
 from .backends import Backend, backend
 from .marks import is_ours
 from .repository_spec import RepositorySpec
-from .specs import ApplicationResult, SyncResult, SyncSpec
+from .specs import ApplicationResult, ApplicationSetResult, SyncResult, SyncSpec
 
 
 def repository_objects(spec: RepositorySpec) -> list[KubeObject]:
@@ -151,13 +154,36 @@ def remove_application(
     return ApplicationResult("", "", "", changes)
 
 
+def apply_application_set(
+    cluster: Cluster, spec: ApplicationSetSpec, *, check: bool = False, progress: ProgressCallback | None = None
+) -> ApplicationSetResult:
+    """Declare an application set, and wait until its applications are made; not until they are synced.
+
+    Args:
+        cluster: Cluster of the controller.
+        spec: The set. Without `wait`, or where no ApplicationSet controller is installed, nothing is awaited.
+        check: Change nothing. The controller need not be there yet.
+        progress: Gets messages while waiting.
+
+    Raises:
+        ControllerMissingError: Argo CD is not installed.
+        SyncFailedError: The controller reports an error, in its own words: of the template, of a repository.
+        SyncTimeoutError: It took longer than `wait_timeout`.
+    """
+    changes = apply_wiring(cluster, spec, check=check)
+    ref = application_set_ref(spec.name, spec.target_namespace)
+    if not check and spec.wait and application_sets.controller_is_there(cluster, ref.namespace):
+        application_sets.await_applications(cluster, ref, spec.wait_timeout, progress or ignore_progress)
+    return ApplicationSetResult(application_sets.applications_of(cluster, cluster.find(ref)), changes)
+
+
 def sync(
     cluster: Cluster, spec: SyncSpec, *, check: bool = False, progress: ProgressCallback | None = None
 ) -> SyncResult:
     """Bring an application to a revision, and wait until it is synced and healthy there.
 
     The controller is asked to look at the repository now. An application that syncs by itself is awaited; one that does
-    not, or that the controller has given up on, is synced.
+    not, or that the controller has given up on, is synced. An application set makes its applications anew.
 
     Args:
         cluster: Cluster of the controller.
@@ -173,6 +199,8 @@ def sync(
             that revision.
         SyncTimeoutError: It took longer than `wait_timeout`.
     """
+    if spec.kind == "application_set":
+        return _sync_set(cluster, spec, progress or ignore_progress, check=check)
     knows = backend(spec.controller)
     refs = knows.kinds_of(spec.name, spec.target_namespace)
     live = next((found for ref in refs if (found := cluster.find(ref)) is not None), None)
@@ -184,6 +212,21 @@ def sync(
             f"there is no {refs[0]}", hint="Check its name, and the namespace: it is the one of the controller."
         )
     return knows.sync(cluster, live, spec, progress or ignore_progress, check=check)
+
+
+def _sync_set(cluster: Cluster, spec: SyncSpec, progress: ProgressCallback, *, check: bool) -> SyncResult:
+    ref = application_set_ref(spec.name, spec.target_namespace)
+    live = cluster.find(ref)
+    if check:
+        return SyncResult("", "", "", changed=live is None or not application_sets.read(live).done)
+    if live is None:
+        _require_controller(cluster, backend(spec.controller), ref.namespace)
+    elif not application_sets.controller_is_there(cluster, ref.namespace):
+        return SyncResult("", "Unknown", "Unknown", changed=False)
+    before = application_sets.applications_of(cluster, live)
+    live = application_sets.await_applications(cluster, ref, spec.wait_timeout, progress)
+    changed = application_sets.applications_of(cluster, live) != before
+    return SyncResult("", "Synced", "Healthy", changed=changed)
 
 
 def _apply(

@@ -21,6 +21,7 @@ _REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-
 
 _ARGOCD_ONLY = ("profile", "config", "known_hosts", "tls_certificates", "gpg_keys", "self_manage", "admin_secret")
 _ARGOCD_SECRETS = ("argocd-secret", "argocd-initial-admin-secret")
+_SYNCED = ("application", "application_set")
 _FLUX_ONLY = ("components", "network_policies", "multitenant", "log_level", "concurrency")
 
 
@@ -215,8 +216,9 @@ class SyncSpec:
     """A sync to wait for.
 
     Attributes:
-        controller: ``argocd``.
-        name: Name of the application.
+        controller: ``argocd`` or ``flux``.
+        kind: ``application``, or of Argo CD ``application_set``: the set makes its applications anew.
+        name: Name of the application or set.
         revision: Commit id (at least seven digits), branch or tag; None for the newest commit of what the application
             follows.
         namespace: Namespace of the controller; its usual one when None.
@@ -224,6 +226,7 @@ class SyncSpec:
     """
 
     controller: str = "argocd"
+    kind: str = "application"
     name: str
     revision: str | None = None
     namespace: str | None = None
@@ -234,6 +237,12 @@ class SyncSpec:
         check_name("name", self.name)
         check_namespace(self.namespace)
         check_timeout(self.wait_timeout)
+        if self.kind not in _SYNCED:
+            raise InputError(f"kind {self.kind!r} is none of {', '.join(_SYNCED)}", details={"property": "kind"})
+        if self.kind == "application_set" and (self.controller != "argocd" or self.revision is not None):
+            raise InputError(
+                "an application set is of Argo CD, and has no revision", hint="Leave controller and revision out."
+            )
         if self.revision is not None:
             check_revision(self.revision)
 
@@ -241,6 +250,24 @@ class SyncSpec:
     def target_namespace(self) -> str:
         """The controller's namespace, with the default filled in."""
         return self.namespace or catalog.controller(self.controller).default_namespace
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationSetResult:
+    """An ApplicationSet after it was declared.
+
+    Attributes:
+        applications: Names of the applications that it has made.
+        changes: What was changed.
+    """
+
+    applications: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether the set's declaration was (would be) changed."""
+        return any(change.changed for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class Sync:
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("revision", "sync", "health")
-    replaces: ClassVar[frozenset[str]] = frozenset({"application", "namespace", "controller"})
+    replaces: ClassVar[frozenset[str]] = frozenset({"application", "kind", "namespace", "controller"})
     keyed: ClassVar[frozenset[str]] = frozenset()
     ignored: ClassVar[frozenset[str]] = frozenset({"waitTimeout"})
     resumable: ClassVar[bool] = True
@@ -49,6 +49,7 @@ class Sync:
         spec = SyncSpec(
             controller=inputs["controller"],
             name=inputs["application"],
+            kind=option(inputs, "kind", "application"),
             revision=inputs.get("revision"),
             namespace=inputs.get("namespace"),
             wait_timeout=float(option(inputs, "waitTimeout", 300)),
@@ -70,8 +71,8 @@ class Sync:
             return None
         outputs = {name: state.get(name) for name in self.outputs}
         if not outputs["sync"]:
-            name = inputs["application"]
-            failed = SyncFailedError(f"application {name} was not synced", hint="The next update tries again.")
+            what = f"{option(inputs, 'kind', 'application').replace('_', ' ')} {inputs['application']}"
+            failed = SyncFailedError(f"{what} was not synced", hint="The next update tries again.")
             raise PartialFailureError(outputs, failed, inputs)
         return inputs, outputs
 

@@ -30,7 +30,7 @@ COLLECTION = Path(__file__).parents[3] / "ansible_collections/iac/gitops"
 # What the project promised, module by module. `message` of `files` is called `commit_message` inside, see there.
 PROMISED = {
     "controller": "name state version namespace manifests checksum patches registry image_pull_secret mirror "
-    "lock_file profile config known_hosts tls_certificates gpg_keys self_manage admin_secret components "
+    "lock_file profile config known_hosts tls_certificates gpg_keys self_manage admin_secret method values components "
     "network_policies multitenant log_level concurrency wait wait_timeout",
     "controller_info": "name namespace",
     "repository": "controller name url type username password bearer_token ssh_private_key known_hosts github_app_id "
@@ -44,7 +44,7 @@ PROMISED = {
     "project": "controller name description source_repos destinations cluster_resources namespace_resources roles "
     "sync_windows signature_keys orphaned_resources namespace wait_timeout state",
     "application_set": "controller name generators template go_template preserve_resources sync_policy strategy "
-    "namespace wait_timeout state",
+    "namespace wait wait_timeout state",
     "cluster": "controller name server token cluster_ca_cert cluster_client_cert cluster_client_key tls_server_name "
     "insecure exec_plugin labels metadata project namespace wait_timeout state",
     "notification": "controller name type address channel username token severity sources exclude receiver events "
@@ -56,7 +56,7 @@ PROMISED = {
     "approved_by",
     "release_info": "name namespace drift",
     "files": "url branch username password files delete commit_message author",
-    "sync": "controller name revision namespace wait_timeout",
+    "sync": "controller kind name revision namespace wait_timeout",
 }
 CONNECTION = (
     "kubeconfig context host api_key ca_cert validate_certs client_cert client_key proxy no_proxy proxy_headers "
@@ -157,7 +157,12 @@ def test_the_choices_are_those_of_the_engine(call_of):
 @pytest.mark.parametrize("module", WIRED)
 def test_the_controllers_to_choose_from_are_those_that_have_such_a_thing(module, call_of):
     option = call_of(module)["argument_spec"]["name" if module == "controller" else "controller"]
-    only = {"project": ["argocd"], "application_set": ["argocd"], "notification": ["flux"]}
+    only = {
+        "project": ["argocd"],
+        "application_set": ["argocd"],
+        "notification": ["flux"],
+        "controller": ["argocd", "flux", "weave_gitops"],
+    }
     assert option["choices"] == only.get(module, ["argocd", "flux"])
     for name in option["choices"]:
         assert catalog.controller(name).name == name

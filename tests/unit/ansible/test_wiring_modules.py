@@ -13,6 +13,7 @@ from ansible.module_utils import basic
 from pulumi_gitops.core import cluster, controllers
 from pulumi_gitops.core.controllers import (
     ApplicationResult,
+    ApplicationSetResult,
     ApplicationSpec,
     ClusterSpec,
     ControllerResult,
@@ -43,6 +44,8 @@ def calls(monkeypatch):
     def answer(name):
         def call(_, *args, **kwargs):
             seen.append((name, *args, kwargs))
+            if name == "apply_application_set":
+                return ApplicationSetResult(("shop-staging",), CHANGES)
             if name.endswith("application"):
                 return ApplicationResult("1f3c9a2", "Synced", "Healthy", CHANGES)
             if name.endswith("install"):
@@ -55,7 +58,8 @@ def calls(monkeypatch):
 
         return call
 
-    names = "apply_repository remove_repository apply_application remove_application apply_wiring remove_wiring"
+    names = "apply_repository remove_repository apply_application remove_application apply_wiring remove_wiring "
+    names += "apply_application_set"
     for name in [*names.split(), "install", "uninstall", "installed"]:
         monkeypatch.setattr(controllers, name, answer(name))
     monkeypatch.setattr(cluster, "connect", lambda options: contextlib.nullcontext())
@@ -123,7 +127,7 @@ def test_of_a_dictionary_with_known_keys_only_what_was_given_reaches_the_engine(
 def test_wiring_is_declared_with_its_options_and_check_mode_is_handed_on(module, options, calls, run_module):
     result = run_module(module, _check=True, **options)
     [(name, spec, more)] = calls
-    assert (name, more) == ("apply_wiring", {"check": True})
+    assert (name, more) == (f"apply_{'application_set' if module == 'application_set' else 'wiring'}", {"check": True})
     assert {option: getattr(spec, option) for option in options} == options
     assert result["changed"] is True
     assert result["changes"] == [{"action": "create", "kind": "Secret", "namespace": "argocd", "name": "repo-config"}]
@@ -243,6 +247,13 @@ def test_a_removal_waits_as_long_as_it_is_told_and_changes_nothing_in_check_mode
 def test_credentials_that_are_gone_do_not_keep_a_repository_from_being_removed(calls, run_module):
     result = run_module("repository", name="config", url="git@git.example.com:a.git", password="", state="absent")
     assert (result["changed"], calls[0][0]) == (True, "remove_repository")
+
+
+def test_an_application_set_is_awaited_as_it_is_told_and_names_its_applications(calls, run_module):
+    result = run_module("application_set", **SET, wait=False, wait_timeout=5)
+    [(_, spec, _)] = calls
+    assert (spec.wait, spec.wait_timeout, result["applications"]) == (False, 5, ["shop-staging"])
+    assert run_module("application_set", name="shop", state="absent")["applications"] == []
 
 
 # --- controller ------------------------------------------------------------------------------------------------------

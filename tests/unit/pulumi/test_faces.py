@@ -114,7 +114,7 @@ def test_only_what_decides_over_resources_has_to_be_plain(schema):
     which = {f"{kind}.controller" for kind in ("Repository", "Application", "Project", "ApplicationSet", "Cluster")}
     assert marked == {
         *which, "Notification.controller", "Notification.receiver", "Repository.type", "Application.autoSync",
-        "Application.createNamespace", "Application.wait",
+        "Application.createNamespace", "Application.wait", "ApplicationSet.wait",
     }  # fmt: skip
 
 

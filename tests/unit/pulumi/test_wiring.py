@@ -310,7 +310,9 @@ def test_no_credential_is_anywhere_but_in_a_secret(children):
 
 def test_a_sync_waits_for_what_the_spec_says_and_comes_last(children):
     synced = {name: child for name in children for child in children[name] if child.type == "gitops:index:Sync"}
-    assert set(synced) == {"app-awaited", "app-sources", "flux-app-own", "flux-app-shared", "kept-secret"}
+    assert set(synced) == {"app-awaited", "app-sources", "flux-app-own", "flux-app-shared", "kept-secret", "set"}
+    assert (synced["set"].object["kind"], synced["set"].object["application"]) == ("application_set", "set")
+    assert synced["set"].dependencies == ["set"]
     flux = synced["flux-app-own"]
     assert flux.object["controller"] == "flux"
     assert flux.object["waitTimeout"] == 90

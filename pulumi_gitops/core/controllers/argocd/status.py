@@ -188,6 +188,11 @@ def _unhealthy(resource: dict[str, Any]) -> str:
     return f"{_named(resource)} is {_health_of(resource)}" + (f": {message}" if message else "")
 
 
+def is_transient(message: str) -> bool:
+    """Tell whether a message says nothing about what was asked for, so that the next attempt may succeed."""
+    return bool(_TRANSIENT.search(message))
+
+
 def hint_for(message: str) -> str:
     """Return what a user can do about a message of the controller, "" when nothing is known."""
     return next((hint for pattern, hint in _HINTS if re.search(pattern, message)), "")
@@ -291,7 +296,7 @@ def judge(status: AppStatus, goal: Goal) -> Verdict:
 
 
 def _trouble(message: str) -> Verdict:
-    if _TRANSIENT.search(message):
+    if is_transient(message):
         return Verdict(Step.TROUBLE, message, grace=30.0, pause=3.0)
     # Asked once more before it counts: a Secret or AppProject made a moment ago may not have reached the controller.
     return Verdict(Step.TROUBLE, message, grace=1.0, pause=1.0)

@@ -58,7 +58,7 @@ class Wait:
             if verdict.step is Step.DONE:
                 return status, verdict.revision
             pause = self._act(app, status, verdict)
-            changed = self._next(app, min(deadline, time.monotonic() + pause))
+            changed = await_change(self.cluster, self.ref, app, min(deadline, time.monotonic() + pause))
             if changed is None and time.monotonic() >= deadline:
                 raise self._timed_out(status, verdict)
             if changed is None:
@@ -118,30 +118,6 @@ class Wait:
         self.goal.syncs += 1
         self.goal.ended = ""
 
-    def _next(self, app: KubeObject, until: float) -> KubeObject | None:
-        """Return the application once it is another than `app`, None when time is up."""
-        left = until - time.monotonic()
-        if left <= 0:
-            return None
-        found = False
-        events = self.cluster.watch(
-            self.ref.api_version,
-            self.ref.kind,
-            namespace=self.ref.namespace,
-            field_selector=f"metadata.name={self.ref.name}",
-            timeout=left,
-        )
-        for event in events:
-            if event.type == DELETED:
-                break
-            found = True
-            if _version(event.object) != _version(app):
-                return event.object
-        else:
-            if found:
-                return None
-        raise ControllerError(f"{self.ref} was deleted while waiting for it")
-
     def _report(self, status: AppStatus, verdict: Verdict) -> None:
         state = f"{status.sync or 'Unknown'}/{status.health or 'Unknown'}"
         if status.revision:
@@ -186,6 +162,35 @@ def request_refresh(cluster: Cluster, ref: ObjectRef, *, hard: bool = False) -> 
         raise ControllerError(
             f"there is no {ref}", hint="Check its name, and the namespace: it is the one of the controller."
         ) from e
+
+
+def await_change(cluster: Cluster, ref: ObjectRef, known: KubeObject, until: float) -> KubeObject | None:
+    """Return an object once it is another than the one that is known, None when time (monotonic) is up.
+
+    Raises:
+        ControllerError: It was deleted.
+    """
+    left = until - time.monotonic()
+    if left <= 0:
+        return None
+    found = False
+    events = cluster.watch(
+        ref.api_version,
+        ref.kind,
+        namespace=ref.namespace,
+        field_selector=f"metadata.name={ref.name}",
+        timeout=left,
+    )
+    for event in events:
+        if event.type == DELETED:
+            break
+        found = True
+        if _version(event.object) != _version(known):
+            return event.object
+    else:
+        if found:
+            return None
+    raise ControllerError(f"{ref} was deleted while waiting for it")
 
 
 def stop_operation(cluster: Cluster, app: KubeObject) -> None:

@@ -24,6 +24,11 @@ def application_ref(name: str, namespace: str) -> ObjectRef:
     return ObjectRef(GROUP, VERSION, "Application", namespace, name)
 
 
+def application_set_ref(name: str, namespace: str) -> ObjectRef:
+    """Return the identity of an ApplicationSet."""
+    return ObjectRef(GROUP, VERSION, "ApplicationSet", namespace, name)
+
+
 def project_ref(name: str, namespace: str) -> ObjectRef:
     """Return the identity of an AppProject."""
     return ObjectRef(GROUP, VERSION, "AppProject", namespace, name)

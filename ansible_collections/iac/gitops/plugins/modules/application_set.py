@@ -9,8 +9,11 @@ module: application_set
 version_added: 0.1.0
 short_description: Let Argo CD make applications from lists, clusters and folders of a repository
 description:
-  - Declares an C(ApplicationSet). Its applications are made by the ApplicationSet controller of Argo CD.
-  - Only the declaration is awaited, not the applications; see M(iac.gitops.sync) for one of them.
+  - Declares an C(ApplicationSet), and waits until the ApplicationSet controller of Argo CD has made its applications.
+    Without that controller nothing is awaited.
+  - Fails with the message of the controller when it can not make them, for example because of the template, or of a
+    repository.
+  - It is not awaited that the applications are synced; see M(iac.gitops.sync) for one of them.
 extends_documentation_fragment:
   - iac.gitops._attributes
   - iac.gitops._attributes.wiring_group
@@ -18,7 +21,7 @@ extends_documentation_fragment:
   - iac.gitops._kube_auth
   - iac.gitops._wiring
   - iac.gitops._wiring.argocd
-  - iac.gitops._wait.removal
+  - iac.gitops._wait
 options:
   name:
     description: Name of the set.
@@ -141,6 +144,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+applications:
+  description: Names of the applications that the set has made in the namespace of Argo CD.
+  returned: success
+  type: list
+  elements: str
+  sample: [shop-production, shop-staging]
 changes:
   description: What was done, one entry per changed object; in check mode what would be done.
   returned: success
@@ -196,12 +205,22 @@ details:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.iac.gitops.plugins.module_utils._common import CONNECTION
-from ansible_collections.iac.gitops.plugins.module_utils._wiring import REMOVAL, ObjectsModule, identity_for
+from ansible_collections.iac.gitops.plugins.module_utils._common import CONNECTION, WAIT
+from ansible_collections.iac.gitops.plugins.module_utils._wiring import ObjectsModule, identity_for
 
 
 class ApplicationSet(ObjectsModule, AnsibleModule):
     kind = "ApplicationSetSpec"
+
+    def work(self):
+        from pulumi_gitops.core.cluster import connect
+        from pulumi_gitops.core.controllers import ApplicationSetSpec, apply_application_set
+
+        if self.params["state"] == "absent":
+            return {"applications": [], **super().work()}
+        with connect(self.connection()) as cluster:
+            result = apply_application_set(cluster, self.spec(ApplicationSetSpec), check=self.check_mode)
+        return self.report(result.changes, applications=list(result.applications))
 
     def unwanted(self, kind):
         template = {"metadata": {"name": "unused"}, "spec": {"project": "unused"}}
@@ -213,7 +232,7 @@ def main():
         argument_spec={
             **CONNECTION,
             **identity_for("argocd"),
-            **REMOVAL,
+            **WAIT,
             "generators": {"type": "list", "elements": "dict"},
             "template": {"type": "dict"},
             "go_template": {"type": "bool", "default": True},

@@ -12,6 +12,7 @@ description:
   - Makes the controller look at the repository now (and sync, if the application does not sync by itself), then waits
     until the application is synced to the revision and healthy. Being synced to another revision does not count.
   - Fails at once, with the message of the controller, when the sync fails.
+  - Of an application set of Argo CD it waits until the applications are made anew, from what the repositories hold now.
 extends_documentation_fragment:
   - iac.gitops._attributes
   - iac.gitops._attributes.wiring_group
@@ -20,8 +21,13 @@ extends_documentation_fragment:
   - iac.gitops._wiring
   - iac.gitops._wiring.any_controller
 options:
+  kind:
+    description: What it is that O(name) names. V(application_set) is for Argo CD, and without O(revision).
+    type: str
+    choices: [application, application_set]
+    default: application
   name:
-    description: Name of the application.
+    description: Name of the application or application set.
     type: str
     required: true
   revision:
@@ -40,6 +46,7 @@ attributes:
       - What changes is in the repository.
 seealso:
   - module: iac.gitops.application
+  - module: iac.gitops.application_set
   - module: iac.gitops.files
 author:
   - pulumi-gitops contributors (@pulumi-gitops)
@@ -57,11 +64,16 @@ EXAMPLES = r"""
     controller: flux
     name: shop
     wait_timeout: 120
+
+- name: Make Argo CD look for new folders now, and make an application for each
+  iac.gitops.sync:
+    kind: application_set
+    name: addons
 """
 
 RETURN = r"""
 revision:
-  description: Commit that the application is synced to.
+  description: Commit that the application is synced to; empty for an application set.
   returned: success
   type: str
   sample: 1f3c9a20b7a4e1f8a7c6d1b9a3f5e2c4d6b8a0e1
@@ -112,6 +124,7 @@ def main():
         argument_spec={
             **CONNECTION,
             "controller": CONTROLLER,
+            "kind": {"type": "str", "default": "application", "choices": ["application", "application_set"]},
             "name": {"type": "str", "required": True},
             "revision": {"type": "str"},
             "namespace": {"type": "str"},

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make Argo CD look at an ApplicationSet, and wait until its applications are made.
+
+The rules follow the ApplicationSet controller (applicationset/controllers/applicationset_controller.go, v3.2 to v3.6).
+It removes the refresh annotation by an update that fails if the set is another one by now, so once it is gone all was
+made from the newest set. After an error it leaves the annotation, looks again in three minutes, and writes the status
+only if that changes: an old error is taken away before it is asked, so that one which is there is a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+import uuid
+from dataclasses import dataclass
+
+from ...cluster import Cluster
+from ...deploy import Progress, ProgressCallback
+from ...errors import ControllerError, ForbiddenError, NotFoundError, SyncFailedError, SyncTimeoutError
+from ...objects import KubeObject, ObjectRef, annotations_of, uid_of
+from .status import hint_for, is_transient
+from .waiting import await_change
+from .wiring import API_VERSION
+
+REFRESH_ANNOTATION = "argocd.argoproj.io/application-set-refresh"
+
+_SELECTOR = "app.kubernetes.io/part-of=argocd,app.kubernetes.io/component=applicationset-controller"
+# A Secret or AppProject made a moment ago may not have reached the controller: it is asked once more.
+_GRACE, _PAUSE = 1.0, 1.0
+_TRANSIENT_GRACE, _TRANSIENT_PAUSE = 30.0, 3.0
+_MEANWHILE = "the object has been modified"
+_HINTS = (
+    (
+        r"(?i)go template|parse template|map has no entry",
+        "Check the template: its parameters have to come from the generators. In a playbook tag it with !unsafe.",
+    ),
+    (r"(?i)duplicate name", "Put something into metadata.name of the template that differs for each application."),
+    (
+        r"(?i)destination spec is invalid",
+        "Register the cluster first, or use the server https://kubernetes.default.svc.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """The state of an ApplicationSet that matters for a wait.
+
+    Attributes:
+        refreshing: It is to be looked at: what else is told may be stale.
+        error: What stops it, the controller's words; "" when nothing does.
+        up_to_date: All applications are made.
+    """
+
+    refreshing: bool
+    error: str
+    up_to_date: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether the applications are made from the newest set."""
+        return not self.refreshing and not self.error and self.up_to_date
+
+
+def read(obj: KubeObject) -> SetStatus:
+    """Return the state of an ApplicationSet."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    holding = {condition.get("type"): condition for condition in conditions if condition.get("status") == "True"}
+    failed = holding.get("ErrorOccurred")
+    return SetStatus(
+        refreshing=REFRESH_ANNOTATION in annotations_of(obj),
+        error=str(failed.get("message") or failed.get("reason") or "an error") if failed else "",
+        up_to_date="ResourcesUpToDate" in holding,
+    )
+
+
+def controller_is_there(cluster: Cluster, namespace: str) -> bool:
+    """Tell whether the ApplicationSet controller is installed; yes when we must not know."""
+    try:
+        found = cluster.list("apps/v1", "Deployment", namespace=namespace, label_selector=_SELECTOR)
+    except ForbiddenError:
+        return True
+    return any((deployment.get("spec") or {}).get("replicas", 1) for deployment in found)
+
+
+def applications_of(cluster: Cluster, live: KubeObject | None) -> tuple[str, ...]:
+    """Return the names of the applications that a set has made in its namespace; none for no set."""
+    if live is None:
+        return ()
+    namespace, uid = ObjectRef.of(live).namespace, uid_of(live)
+    found = cluster.list(API_VERSION, "Application", namespace=namespace, metadata_only=True)
+    owned = (o for o in found if any(owner.get("uid") == uid for owner in o["metadata"].get("ownerReferences") or []))
+    return tuple(sorted(ObjectRef.of(obj).name for obj in owned))
+
+
+def await_applications(cluster: Cluster, ref: ObjectRef, timeout: float, progress: ProgressCallback) -> KubeObject:
+    """Let the controller look at a set, and wait until it has made all applications.
+
+    Args:
+        cluster: Cluster of Argo CD.
+        ref: The ApplicationSet.
+        timeout: Seconds.
+        progress: Gets a message at the begin and for each error that may pass.
+
+    Returns:
+        The set.
+
+    Raises:
+        SyncFailedError: The controller reports an error, in its own words.
+        SyncTimeoutError: It took longer.
+        ControllerError: There is no such set, or it was deleted meanwhile.
+    """
+    deadline = time.monotonic() + timeout
+    progress(Progress("wait", f"ApplicationSet {ref.name}: waiting for the controller", total=1, ref=ref))
+    failures, since = 0, time.monotonic()
+    live = request_refresh(cluster, ref)
+    while not (status := read(live)).done:
+        if status.error:
+            since = since if failures else time.monotonic()
+            failures += 1
+            transient = is_transient(status.error) or _MEANWHILE in status.error
+            grace, pause = (_TRANSIENT_GRACE, _TRANSIENT_PAUSE) if transient else (_GRACE, _PAUSE)
+            if failures > 1 and time.monotonic() - since >= grace:
+                raise _failed(ref, status.error)
+            progress(Progress("wait", f"ApplicationSet {ref.name}: {status.error}", total=1, ref=ref))
+            time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+            if time.monotonic() >= deadline:
+                raise _failed(ref, status.error)
+            live = request_refresh(cluster, ref)
+            continue
+        changed = await_change(cluster, ref, live, deadline)
+        if changed is None:
+            raise SyncTimeoutError(
+                f"ApplicationSet {ref.name}: the controller has not made its applications within {timeout:g} s",
+                hint=f"Does Argo CD's ApplicationSet controller run, and does it watch namespace {ref.namespace}?",
+                details={"application_set": ref.name, "namespace": ref.namespace},
+            )
+        live = changed
+    return live
+
+
+def request_refresh(cluster: Cluster, ref: ObjectRef) -> KubeObject:
+    """Let the controller look at a set now, past what it remembers of repositories; return the set as it is then.
+
+    Raises:
+        ControllerError: There is no such set.
+    """
+    live = cluster.find(ref)
+    if live is not None and read(live).error:
+        # Without the right to do so an error of before may count as one of now.
+        with contextlib.suppress(ForbiddenError, NotFoundError):
+            cluster.patch(ref, {"status": {"conditions": None}}, subresource="status")
+    try:
+        # Each time another value, as it is a change that makes the controller look.
+        return cluster.patch(ref, {"metadata": {"annotations": {REFRESH_ANNOTATION: uuid.uuid4().hex}}})
+    except NotFoundError as e:
+        raise ControllerError(
+            f"there is no {ref}", hint="Check its name, and the namespace: it is the one of the controller."
+        ) from e
+
+
+def _failed(ref: ObjectRef, message: str) -> SyncFailedError:
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, message)), hint_for(message))
+    return SyncFailedError(
+        f"ApplicationSet {ref.name}: {message.strip()}",
+        hint=hint,
+        details={"application_set": ref.name, "namespace": ref.namespace},
+    )

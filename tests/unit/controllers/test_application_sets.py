@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A wait for an ApplicationSet: what it says of before does not count, errors end it in the controller's words."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import pytest
+
+from pulumi_gitops.core.cluster import Event
+from pulumi_gitops.core.controllers import ApplicationSetSpec, SyncSpec, applications, apply_application_set, sync
+from pulumi_gitops.core.controllers.argocd.application_sets import REFRESH_ANNOTATION, read
+from pulumi_gitops.core.errors import ControllerError, ForbiddenError, InputError, SyncFailedError, SyncTimeoutError
+
+BROKEN = 'failed to execute go template {{.nope}}: map has no entry for key "nope"'
+DONE = object()
+SPEC = ApplicationSetSpec(
+    name="shop", generators=[{"list": {}}], template={"metadata": {"name": "x"}, "spec": {"project": "default"}}
+)
+
+
+def conditions(error=""):
+    kinds = {"ErrorOccurred": bool(error), "ResourcesUpToDate": not error}
+    return [{"type": kind, "status": str(holds), "message": error} for kind, holds in kinds.items()]
+
+
+class ArgoCD:
+    """Holds one set; its controller answers each request to look at it, one answer after the other; None is silence."""
+
+    def __init__(self, *answers, before=None, replicas=1, rights=True):
+        self.answers, self.replicas, self.rights = list(answers), replicas, rights
+        status = {} if before is None else {"conditions": conditions(before)}
+        metadata = {"name": "shop", "namespace": "argocd", "uid": "set", "annotations": {}, "resourceVersion": "1"}
+        self.set = {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "metadata": metadata}
+        self.set["status"] = status
+        self.asked, self.made = [], []
+
+    def _shown(self):
+        self.set["metadata"]["resourceVersion"] += "1"
+        return copy.deepcopy(self.set)
+
+    def find(self, ref):
+        return copy.deepcopy(self.set) if ref.kind == "ApplicationSet" else {}
+
+    def list(self, api_version, kind, **_):
+        if kind == "Deployment":
+            return [{"spec": {"replicas": self.replicas}}]
+        owner = {"ownerReferences": [{"uid": "set"}]}
+        names = [{"name": name, "namespace": "argocd", **owner} for name in self.made]
+        strangers = {"name": "another", "namespace": "argocd"}
+        return [{"apiVersion": api_version, "kind": kind, "metadata": found} for found in [*names, strangers]]
+
+    def patch(self, ref, body, *, subresource=""):
+        if subresource:
+            if not self.rights:
+                raise ForbiddenError("no", status=403, reason="Forbidden")
+            self.set["status"].update(body["status"])
+            return self._shown()
+        self.set["metadata"]["annotations"] |= body["metadata"]["annotations"]
+        self.asked.append(self.set["metadata"]["annotations"][REFRESH_ANNOTATION])
+        return self._shown()
+
+    def watch(self, *_, timeout, **__):
+        yield Event("ADDED", copy.deepcopy(self.set))
+        answer = self.answers.pop(0) if self.answers else None
+        if answer is None:
+            return
+        self.set["status"]["conditions"] = conditions("" if answer is DONE else answer)
+        if answer is DONE:
+            del self.set["metadata"]["annotations"][REFRESH_ANNOTATION]
+            self.made = ["shop-b", "shop-a"]
+        yield Event("MODIFIED", self._shown())
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """No pause lasts, but the clock says that it did."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(applications, "apply_wiring", lambda *_, **__: ())
+
+
+def test_it_ends_when_the_applications_are_made_and_names_them():
+    argocd = ArgoCD(DONE)
+    assert apply_application_set(argocd, SPEC).applications == ("shop-a", "shop-b")
+    assert len(argocd.asked) == 1
+
+
+def test_being_up_to_date_before_does_not_count():
+    argocd = ArgoCD(before="")
+    with pytest.raises(SyncTimeoutError, match="not made its applications within 300 s"):
+        apply_application_set(argocd, SPEC)
+
+
+def test_an_error_of_before_does_not_count_either():
+    argocd = ArgoCD(DONE, before=BROKEN)
+    assert apply_application_set(argocd, SPEC).applications == ("shop-a", "shop-b")
+
+
+def test_an_error_that_goes_away_when_it_is_asked_again_is_none():
+    argocd = ArgoCD("application references project shop which does not exist", DONE)
+    assert apply_application_set(argocd, SPEC).applications == ("shop-a", "shop-b")
+    assert len(set(argocd.asked)) == 2
+
+
+@pytest.mark.parametrize("rights", [True, False])
+def test_one_that_stays_is_told_in_the_words_of_the_controller(rights):
+    argocd = ArgoCD(BROKEN, BROKEN, before=BROKEN, rights=rights)
+    with pytest.raises(SyncFailedError, match="has no entry for key") as caught:
+        apply_application_set(argocd, SPEC)
+    assert "!unsafe" in caught.value.hint
+
+
+def test_a_hiccup_may_last_half_a_minute():
+    hiccup = "rpc error: code = Unavailable desc = connection refused"
+    began = time.monotonic()
+    assert apply_application_set(ArgoCD(*[hiccup] * 9, DONE), SPEC).applications
+    assert time.monotonic() - began < 30
+    with pytest.raises(SyncFailedError, match="Unavailable"):
+        apply_application_set(ArgoCD(*[hiccup] * 20), SPEC)
+
+
+def test_an_error_at_the_end_of_the_time_is_told_and_not_that_time_is_up():
+    spec = SyncSpec(kind="application_set", name="shop", wait_timeout=5)
+    with pytest.raises(SyncFailedError, match="Unavailable"):
+        sync(ArgoCD(*["code = Unavailable"] * 20), spec)
+
+
+def test_nothing_is_awaited_without_the_controller_or_when_it_is_not_wanted():
+    for argocd in (ArgoCD(replicas=0), ArgoCD()):
+        spec = SPEC if argocd.replicas == 0 else ApplicationSetSpec(
+            name="shop", generators=SPEC.generators, template=SPEC.template, wait=False
+        )  # fmt: skip
+        assert apply_application_set(argocd, spec).applications == ()
+        assert argocd.asked == []
+
+
+def test_a_sync_of_a_set_tells_whether_it_made_other_applications():
+    spec = SyncSpec(kind="application_set", name="shop")
+    argocd = ArgoCD(DONE, DONE)
+    assert sync(argocd, spec, check=True).changed
+    assert argocd.asked == []
+    assert sync(argocd, spec).changed
+    assert not sync(argocd, spec).changed
+    assert not sync(argocd, spec, check=True).changed
+
+
+def test_a_set_that_is_deleted_meanwhile_ends_the_wait():
+    class Gone(ArgoCD):
+        def watch(self, *_, **__):
+            yield Event("DELETED", self.set)
+
+    with pytest.raises(ControllerError, match="was deleted while waiting"):
+        apply_application_set(Gone(), SPEC)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "project"}, "none of application, application_set"),
+        ({"kind": "application_set", "revision": "main"}, "has no revision"),
+        ({"kind": "application_set", "controller": "flux"}, "is of Argo CD"),
+    ],
+)
+def test_only_argo_cd_has_sets_and_they_have_no_revision(options, message):
+    with pytest.raises(InputError, match=message):
+        SyncSpec(name="shop", **options)
+
+
+def test_without_a_status_nothing_is_known():
+    status = read({"metadata": {"name": "shop"}})
+    assert (status.done, status.error, status.refreshing) == (False, "", False)
