@@ -42,6 +42,8 @@ if TYPE_CHECKING:
         SelfManage,
         Sync,
         SyncArgs,
+        WeaveGitOps,
+        WeaveGitOpsArgs,
     )
 
 __all__ = [
@@ -73,6 +75,8 @@ __all__ = [
     "SelfManage",
     "Sync",
     "SyncArgs",
+    "WeaveGitOps",
+    "WeaveGitOpsArgs",
     "__version__",
 ]
 

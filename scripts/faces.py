@@ -50,9 +50,13 @@ class Thing:
 
 THINGS = (
     Thing(
-        "controller", "Controller", "Controller", controllers.ControllerSpec, "mostly by `ArgoCD` and `Flux` over it"
+        "controller",
+        "Controller",
+        "Controller",
+        controllers.ControllerSpec,
+        "by `ArgoCD`, `Flux`, `WeaveGitOps`",
     ),
-    Thing("controller_info", "Installed controllers", pulumi="the outputs of `ArgoCD` and `Flux`"),
+    Thing("controller_info", "Installed controllers", pulumi="the outputs of `ArgoCD`, `Flux`, `WeaveGitOps`"),
     Thing("repository", "Repository", "Repository", controllers.RepositorySpec),
     Thing("application", "Application", "Application", controllers.ApplicationSpec),
     Thing("project", "Project", "Project", controllers.ProjectSpec),

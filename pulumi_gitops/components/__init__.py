@@ -4,7 +4,17 @@
 from .application import Application, ApplicationArgs
 from .application_set import ApplicationSet, ApplicationSetArgs
 from .cluster import Cluster, ClusterArgs
-from .controllers import ArgoCD, ArgoCDArgs, Controller, ControllerArgs, Flux, FluxArgs, SelfManage
+from .controllers import (
+    ArgoCD,
+    ArgoCDArgs,
+    Controller,
+    ControllerArgs,
+    Flux,
+    FluxArgs,
+    SelfManage,
+    WeaveGitOps,
+    WeaveGitOpsArgs,
+)
 from .notification import Notification, NotificationArgs
 from .project import Project, ProjectArgs
 from .repository import Repository, RepositoryArgs
@@ -49,4 +59,6 @@ __all__ = [
     "SelfManage",
     "Sync",
     "SyncArgs",
+    "WeaveGitOps",
+    "WeaveGitOpsArgs",
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resource ``Controller``, and the components ``ArgoCD`` and ``Flux`` over it."""
+"""The resource ``Controller``, and the components ``ArgoCD``, ``Flux`` and ``WeaveGitOps`` over it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, Optional, TypedDict, cast
@@ -17,13 +17,14 @@ class InstallArgs(TypedDict):
     """Version without a leading v; with manifests it says what they hold. Default: the newest that this package
     knows."""
     namespace: NotRequired[pulumi.Input[str]]
-    """Namespace to install into. Default: the usual one, argocd or flux-system."""
+    """Namespace to install into. Default: the usual one, argocd, or flux-system for Flux and Weave GitOps."""
     manifests: NotRequired[pulumi.Input[str]]
-    """URL, file or folder to install instead of the released manifest; paths are relative to the program."""
+    """URL, file or folder to install instead of the released manifest; paths are relative to the program. Of Weave
+    GitOps it is its Helm chart, also as oci:// with a tag."""
     checksum: NotRequired[pulumi.Input[str]]
     """sha256 of the manifest file, with or without sha256: before it."""
     mirror: NotRequired[pulumi.Input[str]]
-    """Base URL that takes the place of the one of the official releases."""
+    """Base URL that takes the place of the one of the official releases; of Weave GitOps a Helm repository."""
     lock_file: NotRequired[pulumi.Input[str]]
     """File beside the program that remembers the sha256 of manifests which this package does not know: the first use
     records it, later ones compare."""
@@ -92,11 +93,25 @@ class FluxArgs(InstallArgs):
     """Flux: how many objects each controller works on at a time."""
 
 
-class ControllerArgs(ArgoCDArgs, FluxArgs):
+class WeaveGitOpsArgs(InstallArgs):
+    """Inputs of WeaveGitOps."""
+
+    method: NotRequired[pulumi.Input[str]]
+    """Weave GitOps: manifests to have the provider apply its objects, helm_release to have Flux install its chart.
+    Default: manifests."""
+    values: NotRequired[pulumi.Input[Mapping[str, Any]]]
+    """Weave GitOps: values for its Helm chart; a secret for Pulumi."""
+    admin_secret: NotRequired[pulumi.Input[str]]
+    """Weave GitOps: name of a Secret in its namespace with the password of its user under password, in clear or as
+    bcrypt hash, and the user's name under username if it is not admin. Both have to be there before; a refresh notices
+    when the Secret holds something else."""
+
+
+class ControllerArgs(ArgoCDArgs, FluxArgs, WeaveGitOpsArgs):
     """Inputs of Controller."""
 
     controller: NotRequired[pulumi.Input[str]]
-    """Which controller: argocd or flux. Default: argocd."""
+    """Which controller: argocd, flux or weave_gitops. Default: argocd."""
 
 
 class Controller(GitOpsResource):
@@ -174,9 +189,40 @@ class Flux(pulumi.ComponentResource):
         self.register_outputs(_outputs(self.controller))
 
 
+class WeaveGitOps(pulumi.ComponentResource):
+    """Weave GitOps, the dashboard of Flux, installed from its Helm chart: by the engine, or by Flux.
+
+    It needs Flux in the cluster: give the component depends_on. Upstream has published release candidates only since
+    0.38.0; the web interfaces of Flux Operator and of Argo CD are the maintained alternatives.
+    """
+
+    version: pulumi.Output[str]
+    """Version that is installed."""
+    namespace: pulumi.Output[str]
+    """Namespace of Weave GitOps."""
+    digest: pulumi.Output[str]
+    """Digest of the installed set of objects."""
+    revision: pulumi.Output[int]
+    """Revision of the installation; grows with each change."""
+
+    def __init__(self, name: str, args: WeaveGitOpsArgs, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        require_gitops_provider(opts)
+        values = _hidden(given(args, WeaveGitOpsArgs))
+        super().__init__("gitops:index:WeaveGitOps", name, values, opts)
+        self.controller = _controller(self, name, values, "weave_gitops")
+        self.version, self.namespace = self.controller.version, self.controller.namespace
+        self.digest, self.revision = self.controller.digest, self.controller.revision
+        self.register_outputs(_outputs(self.controller))
+
+
 def _hidden(args: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments with the password of self_manage marked secret; all of it if it is an output itself."""
+    """Return the arguments with secrets marked: the values of a chart, and the password of self_manage.
+
+    All of self_manage is, if it is an output itself.
+    """
     values = dict(args)
+    if values.get("values") is not None:
+        values["values"] = pulumi.Output.secret(values["values"])
     place = values.get("self_manage")
     if isinstance(place, Mapping):
         password = place.get("password")

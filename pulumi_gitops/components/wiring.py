@@ -151,10 +151,10 @@ class _Outlined:
         """Return the objects; `known` are options that are known.
 
         Raises:
-            InputError: The controller is unknown.
+            InputError: The controller is unknown, or has nothing that is wired.
         """
         made = self._spec(**{**self._stand_ins, **_given(known)})
-        catalog.controller(made.controller)
+        catalog.wiring_controller(made.controller)
         return self._build(made)
 
 

@@ -25,8 +25,9 @@ from ..components import (
     Release,
     Repository,
     Sync,
+    WeaveGitOps,
 )
-from ..components.controllers import ArgoCDArgs, FluxArgs, InstallArgs
+from ..components.controllers import ArgoCDArgs, FluxArgs, InstallArgs, WeaveGitOpsArgs
 from ..components.options import camel
 from ..core import __version__
 from .schema import complete
@@ -38,6 +39,7 @@ _OPTIONS = [("grpc.max_receive_message_length", _MESSAGE_SIZE), ("grpc.max_send_
 _COMPONENTS: list[Any] = [
     ArgoCD,
     Flux,
+    WeaveGitOps,
     Repository,
     Application,
     Project,
@@ -53,13 +55,14 @@ class Components(ComponentProvider):
 
     def __init__(self) -> None:
         super().__init__([*_COMPONENTS, *_RESOURCES], "gitops", version=__version__)
-        told = {
-            camel(name): text
-            for kind in (InstallArgs, ArgoCDArgs, FluxArgs)
-            for name in kind.__annotations__
-            if (text := self.analyzer.get_docstring(kind, name))
-        }
-        self.schema = complete(self.schema or "{}", told)
+        # An option of two controllers has a text for each.
+        told: dict[str, list[str]] = {}
+        for kind in (InstallArgs, ArgoCDArgs, FluxArgs, WeaveGitOpsArgs):
+            for name in kind.__annotations__:
+                text = self.analyzer.get_docstring(kind, name)
+                if text and text not in told.setdefault(camel(name), []):
+                    told[camel(name)].append(text)
+        self.schema = complete(self.schema or "{}", {name: " ".join(texts) for name, texts in told.items()})
 
 
 async def _serve(engine_address: str) -> None:

@@ -27,9 +27,11 @@ def complete(inferred: str, told: Mapping[str, str]) -> str:
     resources = {token.rpartition(":")[2]: resource for token, resource in schema["resources"].items()}
     for name in _CUSTOM:
         resources[name]["isComponent"] = False
+    for name in ("Controller", "WeaveGitOps"):
+        resources[name]["inputProperties"]["values"]["secret"] = True
     for name, secret in _secrets():
         resources[name]["inputProperties"][secret]["secret"] = True
-    for name in ("ArgoCD", "Flux", "Controller"):
+    for name in ("ArgoCD", "Flux", "WeaveGitOps", "Controller"):
         for option, described in resources[name]["inputProperties"].items():
             described.setdefault("description", told.get(option, ""))
     schema["types"]["gitops:index:HelmChart"]["properties"]["values"]["secret"] = True

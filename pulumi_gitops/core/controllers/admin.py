@@ -20,7 +20,9 @@ _LONGEST = 72  # bytes: bcrypt looks at no more
 _COST = 10  # that of the controllers themselves; every login takes as long
 
 
-def read_login(cluster: Cluster, name: str, namespace: str, keys: Sequence[str]) -> dict[str, str] | None:
+def read_login(
+    cluster: Cluster, name: str, namespace: str, keys: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, str] | None:
     """Return what a Secret of a user holds, and keep it out of all texts from now on.
 
     Args:
@@ -28,6 +30,7 @@ def read_login(cluster: Cluster, name: str, namespace: str, keys: Sequence[str])
         name: Name of the Secret.
         namespace: Its namespace, which is that of the controller.
         keys: Keys that it has to have; ``password`` is checked for what bcrypt can take.
+        optional: Keys that it may have.
 
     Returns:
         Key -> value; None when there is no such Secret.
@@ -47,7 +50,7 @@ def read_login(cluster: Cluster, name: str, namespace: str, keys: Sequence[str])
             hint=f"It needs the keys {', '.join(keys)}.",
             details={"property": OPTION},
         )
-    return {key: _text(ref, key, data[key]) for key in keys}
+    return {key: _text(ref, key, data[key]) for key in (*keys, *optional) if data.get(key)}
 
 
 def missing_secret(name: str, namespace: str) -> InputError:

@@ -116,7 +116,7 @@ class ApplicationSpec:
     wait_timeout: float = 300.0
 
     def __post_init__(self) -> None:
-        catalog.controller(self.controller)
+        catalog.wiring_controller(self.controller)
         check_name("name", self.name)
         check_name("project", self.project)
         check_namespace(self.namespace)

@@ -14,7 +14,7 @@ from ..objects import KubeObject, ObjectRef
 from .application_set import ApplicationSetSpec
 from .application_spec import ApplicationSpec
 from .argocd import application_sets
-from .argocd.wiring import application_set_ref
+from .argocd.wiring import application_ref, application_set_ref
 from .backends import Backend, backend
 from .marks import is_ours
 from .repository_spec import RepositorySpec
@@ -175,6 +175,29 @@ def apply_application_set(
     if not check and spec.wait and application_sets.controller_is_there(cluster, ref.namespace):
         application_sets.await_applications(cluster, ref, spec.wait_timeout, progress or ignore_progress)
     return ApplicationSetResult(application_sets.applications_of(cluster, cluster.find(ref)), changes)
+
+
+def remove_application_set(
+    cluster: Cluster, spec: ApplicationSetSpec, *, check: bool = False, progress: ProgressCallback | None = None
+) -> ApplicationSetResult:
+    """Remove an application set, and with it the applications that it owns; none is no change.
+
+    Raises:
+        OwnershipError: The set of that name was not made by us.
+        RemovalBlockedError: Something does not go away in time; names the finalizers.
+    """
+    ref = application_set_ref(spec.name, spec.target_namespace)
+    live = cluster.find(ref)
+    owned = application_sets.applications_of(cluster, live)
+    changes = _remove(cluster, [ref], check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
+    if not check:
+        # Kubernetes deletes what an owner leaves behind. What the controller has let go stays.
+        owned = application_sets.applications_of(cluster, live)
+    refs = [application_ref(name, ref.namespace) for name in owned]
+    changes += delete_objects(
+        cluster, refs, check=check, wait=spec.wait, wait_timeout=spec.wait_timeout, progress=progress
+    )
+    return ApplicationSetResult((), changes)
 
 
 def sync(

@@ -7,7 +7,7 @@ The digests are of the files in the release tags of Argo CD, which are the relea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import InputError
 
@@ -25,7 +25,7 @@ class Controller:
     """What the catalog knows of a controller.
 
     Attributes:
-        name: ``argocd`` or ``flux``.
+        name: ``argocd``, ``flux`` or ``weave_gitops``.
         title: Name for people.
         default_version: Version that is installed when none is asked for.
         default_namespace: Namespace that is used when none is asked for.
@@ -33,6 +33,8 @@ class Controller:
         url_path: Path below it, with ``{version}`` and ``{path}``.
         default_file: The file that is installed when no manifests are given.
         files: sha256 (hex) -> file, for every released manifest that we know; of Flux we know none.
+        charts: Version -> version of its Helm chart, where that is what is released.
+        wires: Whether it has repositories and applications of its own.
     """
 
     name: str
@@ -43,11 +45,18 @@ class Controller:
     url_path: str
     default_file: str
     files: Mapping[str, KnownFile]
+    charts: Mapping[str, str] = field(default_factory=dict)
+    wires: bool = True
+
+    @property
+    def release(self) -> str:
+        """Name of the release that installs it: what can be the name of an object."""
+        return self.name.replace("_", "-")
 
     @property
     def versions(self) -> tuple[str, ...]:
         """The known versions, newest first."""
-        known = {file.version for file in self.files.values()}
+        known = {file.version for file in self.files.values()} | set(self.charts)
         return tuple(sorted(known, key=lambda v: [int(part) for part in v.split(".")], reverse=True))
 
     def digest(self, version: str, path: str = "") -> str:
@@ -63,10 +72,25 @@ class Controller:
         if not self.files:
             return ""
         raise InputError(
-            f"version {version} of {self.title} is not in the catalog; known: {', '.join(self.versions)}",
+            self._unknown(version),
             hint="For another version give its install manifest as `manifests` (URL or file) and its sha256 as "
             "`checksum`.",
         )
+
+    def chart_version(self, version: str) -> str:
+        """Return the version of the Helm chart of a version.
+
+        Raises:
+            InputError: The version is not in the catalog.
+        """
+        if version not in self.charts:
+            raise InputError(
+                self._unknown(version), hint="For another version give its chart as `manifests`: oci://..., or a file."
+            )
+        return self.charts[version]
+
+    def _unknown(self, version: str) -> str:
+        return f"version {version} of {self.title} is not in the catalog; known: {', '.join(self.versions)}"
 
     def url(self, version: str, mirror: str | None = None, path: str = "") -> str:
         """Return the URL of a file of a version (the default one), below `mirror` if there is one."""
@@ -85,6 +109,22 @@ def controller(name: str) -> Controller:
     except KeyError:
         known = ", ".join(sorted(_CONTROLLERS))
         raise InputError(f"unknown controller {name!r}; known: {known}") from None
+
+
+def wiring_controller(name: str) -> Controller:
+    """Return a controller of the catalog that repositories and applications can be declared for.
+
+    Raises:
+        InputError: There is none of this name, or it has none of them.
+    """
+    known = controller(name)
+    if not known.wires:
+        raise InputError(
+            f"{known.title} has no repositories and applications of its own",
+            hint="It shows those of Flux: declare them with controller flux.",
+            details={"property": "controller"},
+        )
+    return known
 
 
 _ARGOCD_FILES = """
@@ -146,5 +186,18 @@ _CONTROLLERS = {
         url_path="/v{version}/{path}",
         default_file="install.yaml",
         files={},
+    ),
+    "weave_gitops": Controller(
+        name="weave_gitops",
+        title="Weave GitOps",
+        default_version="0.38.0",
+        default_namespace="flux-system",
+        base_url="oci://ghcr.io/weaveworks/charts",
+        url_path="/weave-gitops",
+        default_file="",
+        files={},
+        # Version and appVersion in Chart.yaml of the tag.
+        charts={"0.38.0": "4.0.36"},
+        wires=False,
     ),
 }

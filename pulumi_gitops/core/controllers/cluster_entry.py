@@ -59,7 +59,7 @@ class ClusterSpec:
     namespace: str | None = None
 
     def __post_init__(self) -> None:
-        catalog.controller(self.controller)
+        catalog.wiring_controller(self.controller)
         check_name("name", self.name)
         check_namespace(self.namespace)
         redact.register(self.token, self.client_key)

@@ -23,16 +23,25 @@ from ..deploy import (
     shown,
 )
 from ..deploy.model import ignore_progress
-from ..errors import AlreadyExistsError, ChecksumMismatchError, OwnershipError, RemovalRefusedError
+from ..errors import (
+    AlreadyExistsError,
+    ChecksumMismatchError,
+    ControllerMissingError,
+    OwnershipError,
+    RemovalRefusedError,
+)
 from ..objects import KubeObject, ObjectRef
 from . import catalog, manifests
 from .argocd import self_managed
 from .argocd.admin import ensure_password
+from .backends import backend
 from .patches import apply_patches
 from .self_manage import SelfManage, logged_in
 from .specs import ControllerResult, ControllerSpec
-from .traits import Kind, traits
+from .traits import Kind, dependents, traits
 from .transform import set_namespace, set_pull_secret, set_registry
+from .weave_gitops.admin import ensure_login, own_secrets
+from .weave_gitops.chart import for_user
 
 VERSION_FACT = "controller-version"
 # sha256 of the manifests of the installed version: CI workspaces vanish, and lock files with them.
@@ -79,13 +88,15 @@ def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
     """
     loaded = manifests.load(spec)
     adjusted = traits(spec.name).adjust(loaded.objects, spec)
-    objects = apply_patches(set_namespace(adjusted, spec.target_namespace), spec.patches)
+    objects = set_namespace(adjusted, spec.target_namespace)
+    if spec.method != "helm_release":  # those go to Flux, for the objects of the chart
+        objects = apply_patches(objects, spec.patches)
     if spec.registry:
         objects = set_registry(objects, spec.registry)
     if spec.image_pull_secret:
         objects = set_pull_secret(objects, spec.image_pull_secret)
     release = ReleaseSpec(
-        name=spec.name,
+        name=catalog.controller(spec.name).release,
         namespace=spec.target_namespace,
         objects=objects,
         wait=spec.wait,
@@ -112,12 +123,22 @@ def install(
         progress: Called for each step.
 
     Raises:
-        OwnershipError: It is installed in another namespace.
+        OwnershipError: It is installed in another namespace, or by another method.
+        ControllerMissingError: Another controller that it needs is not installed.
         GitOpsError: As :func:`controller_release` and :func:`..deploy.deploy`.
     """
     release, version = controller_release(spec)
     title = catalog.controller(spec.name).title
+    try:
+        _require_needs(cluster, spec.name, title)
+    except ControllerMissingError as missing:
+        if not check:
+            raise
+        # A bootstrap that comes first in the same run would have installed it.
+        planned = tuple(Change(Action.CREATE, ObjectRef.of(obj), reason=missing.message) for obj in release.objects)
+        return ControllerResult(version=version, namespace=release.namespace, changes=planned)
     _refuse_second(cluster, release, title)
+    _refuse_other_method(cluster, spec, release, title)
     _refuse_other_content(cluster, release, title)
 
     def ensure_defaults() -> tuple[Change, ...]:
@@ -125,7 +146,7 @@ def install(
 
     admin: tuple[Change, ...] = ()
     if spec.admin_secret is not None:
-        admin = ensure_password(cluster, spec.admin_secret, release.namespace, check=check)
+        admin, release = _with_admin(cluster, spec.admin_secret, spec.name, release, check=check)
     if spec.self_manage is not None:
         with logged_in(SelfManage.of(spec.self_manage), spec.tls_certificates) as place:
             itself = self_managed.SelfManaged(cluster, release, place, spec.wait_timeout, progress or ignore_progress)
@@ -142,6 +163,16 @@ def install(
         digest=result.digest,
         inventory=result.inventory,
     )
+
+
+def _with_admin(
+    cluster: Cluster, secret: str, name: str, release: ReleaseSpec, *, check: bool
+) -> tuple[tuple[Change, ...], ReleaseSpec]:
+    """Make sure of the login of the administrator; return what changed for it, and the release with rights for them."""
+    if name == "argocd":
+        return ensure_password(cluster, secret, release.namespace, check=check), release
+    login = ensure_login(cluster, secret, release.namespace, check=check)
+    return login.changes, dataclasses.replace(release, objects=for_user(release.objects, login.username))
 
 
 def _merged(changes: Sequence[Change], admin: Sequence[Change]) -> tuple[Change, ...]:
@@ -164,6 +195,34 @@ def _taken(change: Change, left: self_managed.Left) -> Change:
     if change.ref not in left.refs or change.action not in (Action.HANDED_OVER, Action.UNCHANGED):
         return change
     return dataclasses.replace(change, action=Action.CONFIGURE, reason="taken back from Argo CD")
+
+
+def _require_needs(cluster: Cluster, name: str, title: str) -> None:
+    """Raise ControllerMissingError unless the controllers are there that this one works with."""
+    for other in traits(name).needs:
+        needed = backend(other)
+        # It may have come or gone since this connection read the kinds.
+        cluster.discovery.refresh()
+        if not cluster.serves(*needed.needs):
+            raise ControllerMissingError(
+                f"{title} needs {needed.title}, which is not installed: the cluster does not know its "
+                f"{needed.needs[1]}s",
+                hint=f"Nothing was applied. Install {needed.title} first.",
+            )
+
+
+def _refuse_other_method(cluster: Cluster, spec: ControllerSpec, release: ReleaseSpec, title: str) -> None:
+    """Helm refuses objects that are there already, and ours would be pruned from under it."""
+    found = read_release(cluster, release.name, release.namespace, drift=False) if spec.name == "weave_gitops" else None
+    if found is None or not found.inventory:
+        return
+    there = "helm_release" if any(item.ref.kind == "HelmRelease" for item in found.inventory) else "manifests"
+    if there != spec.method:
+        raise OwnershipError(
+            f"{title} is installed by method {there}, which can not be changed to {spec.method}",
+            hint="Remove it first, and install it anew: it keeps no data.",
+            details={"property": "method"},
+        )
 
 
 def _refuse_second(cluster: Cluster, release: ReleaseSpec, title: str) -> None:
@@ -217,20 +276,19 @@ def installed(cluster: Cluster, name: str = "argocd", namespace: str | None = No
 
     Args:
         cluster: Where.
-        name: ``argocd`` or ``flux``.
+        name: ``argocd``, ``flux`` or ``weave_gitops``.
         namespace: Look only here; in all namespaces when None.
 
     Raises:
         ForbiddenError: The rights to list StatefulSets, or to read the release's record, are missing.
     """
-    default = catalog.controller(name).default_namespace
-    known = traits(name)
+    entry, known = catalog.controller(name), traits(name)
     workloads = cluster.list(*known.workload, namespace=namespace or "", label_selector=known.selector)
     found = {str(obj["metadata"]["namespace"]): obj for obj in workloads}
     # The record counts too: what it names is ours to repair or remove, even with the StatefulSet gone.
-    candidates = [namespace] if namespace else [*sorted(found), default]
+    candidates = [namespace] if namespace else [*sorted(found), entry.default_namespace]
     for place in candidates:
-        release = read_release(cluster, name, place, drift=False)
+        release = read_release(cluster, entry.release, place, drift=False)
         if release is not None:
             return InstalledController(release.facts.get(VERSION_FACT, ""), place, InstallState.MANAGED)
     for place, workload in sorted(found.items()):
@@ -253,11 +311,12 @@ def uninstall(
         progress: Called for each step.
 
     Raises:
-        RemovalRefusedError: There are applications, which would go, or lose their controller; or somebody else
-            installed it.
+        RemovalRefusedError: There are applications, which would go, or lose their controller; another controller needs
+            it; or somebody else installed it.
         RemovalBlockedError: Objects do not go away in time; names the finalizers.
     """
-    title = catalog.controller(spec.name).title
+    entry = catalog.controller(spec.name)
+    title = entry.title
     there = installed(cluster, spec.name, spec.namespace)
     if there is None:
         return ControllerResult(version="", namespace=spec.target_namespace, changes=())
@@ -269,16 +328,19 @@ def uninstall(
         )
     known = traits(spec.name)
     _refuse_applications(cluster, title, known.applications, namespace)
+    _refuse_dependents(cluster, spec.name, title)
     left = _leave(cluster, spec, namespace, check=check, progress=progress)
-    release = read_release(cluster, spec.name, namespace, drift=False)
+    release = read_release(cluster, entry.release, namespace, drift=False)
     keeps_namespace = release is None or not release.created_namespace
     first = [ObjectRef.of(obj) for kind in known.first for obj in _list(cluster, kind)]
     secrets = [ObjectRef("", "v1", "Secret", namespace, secret) for secret in known.secrets if keeps_namespace]
     first += secrets
+    if spec.name == "weave_gitops":
+        first += own_secrets(cluster, namespace)
     gone = delete_objects(cluster, first, check=check, wait_timeout=spec.wait_timeout, progress=progress)
     result = remove(
         cluster,
-        spec.name,
+        entry.release,
         namespace,
         check=check,
         wait=spec.wait,
@@ -310,6 +372,17 @@ def _refuse_applications(cluster: Cluster, title: str, kinds: Sequence[Kind], na
         hint="Remove the applications first. With the controller and its CRDs gone they would be orphaned or stuck.",
         details={"applications": [str(ref) for ref in remaining]},
     )
+
+
+def _refuse_dependents(cluster: Cluster, name: str, title: str) -> None:
+    for other in dependents(name):
+        there = installed(cluster, other)
+        if there is not None:
+            needing = catalog.controller(other).title
+            raise RemovalRefusedError(
+                f"{title} is not removed: {needing} in namespace {there.namespace} needs it",
+                hint=f"Remove {needing} first.",
+            )
 
 
 def _list(cluster: Cluster, kind: Kind) -> list[KubeObject]:

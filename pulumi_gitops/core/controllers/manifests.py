@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a controller's manifests come from, and the proof that they are what was asked for."""
+"""Where a controller's manifests come from, and the proof that they are what was asked for.
+
+They are a file of manifests, or a chart in an archive: both are content with a digest until that has been checked.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from pathlib import Path
 
 from ..errors import ChecksumMismatchError, InputError, SourceUnavailableError
 from ..objects import KubeObject, pod_template_of
-from ..render import load_sources
+from ..render import load_sources, pull_chart
 from ..yamlio import load_manifests
 from . import catalog, download
 from .argocd import manifests as argocd
 from .lockfile import Lock
 from .specs import ControllerSpec
 from .traits import traits
+from .weave_gitops import chart
 
 _CHECK_HINT = "Nothing was applied. If the new content is wanted, look at it and give its checksum."
 
@@ -52,30 +56,38 @@ def load(spec: ControllerSpec) -> Manifests:
         ManifestError: It is not YAML, or not Kubernetes objects.
     """
     known = catalog.controller(spec.name)
+    if spec.method == "helm_release":
+        return Manifests(chart.release_objects(spec), spec.version or ("" if spec.manifests else known.default_version))
     if spec.manifests is None:
         version = spec.version or known.default_version
         path = argocd.file_of(spec.profile) if spec.name == "argocd" else ""
         digest = spec.sha256 or known.digest(version, path)
-        url = known.url(version, spec.mirror, path)
+        url = chart.chart_url(version, spec.mirror) if known.charts else known.url(version, spec.mirror, path)
         if not digest:
             content, digest, pinned = _locked(url, spec.lock_file)
-            return Manifests(_parse(content, url), version, digest, pinned)
-        return Manifests(_parse(_cached_or_downloaded(url, digest), url), version, digest)
+            return Manifests(_parse(spec, content, url), version, digest, pinned)
+        return Manifests(_parse(spec, _cached_or_downloaded(url, digest), url), version, digest)
     if "://" in spec.manifests:
         content = _from_url(spec, known)
-        return _named(spec, _parse(content, spec.manifests), download.sha256(content), known)
+        return _named(spec, _parse(spec, content, spec.manifests), download.sha256(content), known)
     return _from_path(spec, Path(spec.manifests).expanduser(), known)
 
 
-def _parse(content: bytes, url: str) -> list[KubeObject]:
-    return load_manifests(content, source=download.shown_url(url))
+def _parse(spec: ControllerSpec, content: bytes, source: str) -> list[KubeObject]:
+    if catalog.controller(spec.name).charts:
+        return chart.render_archive(content, spec)
+    return load_manifests(content, source=download.shown_url(source) if "://" in source else source)
+
+
+def _fetch(url: str) -> bytes:
+    return pull_chart(url) if url.startswith(chart.OCI) else download.download(url)
 
 
 def _from_url(spec: ControllerSpec, known: catalog.Controller) -> bytes:
     url = spec.manifests or ""
     if spec.sha256:
         return _cached_or_downloaded(url, spec.sha256)
-    content = download.download(url)
+    content = _fetch(url)
     if download.sha256(content) not in known.files:
         raise InputError(
             f"the content of {download.shown_url(url)} is no known release of {known.title}, and no checksum was given",
@@ -89,7 +101,7 @@ def _cached_or_downloaded(url: str, digest: str) -> bytes:
     cached = download.read_cache(digest)
     if cached is not None:
         return cached
-    content = download.download(url)
+    content = _fetch(url)
     _verify(content, digest, download.shown_url(url))
     download.write_cache(content)
     return content
@@ -101,7 +113,7 @@ def _locked(url: str, lock_file: str | None) -> tuple[bytes, str, bool]:
     known = lock.get(url) if lock else ""
     if known:
         return _cached_or_downloaded(url, known), known, True
-    content = download.download(url)
+    content = _fetch(url)
     digest = download.sha256(content)
     download.write_cache(content)
     if lock:
@@ -123,7 +135,8 @@ def _from_path(spec: ControllerSpec, path: Path, known: catalog.Controller) -> M
     if path.is_dir():
         if spec.sha256:
             raise InputError(f"a checksum is for one file, {path} is a folder")
-        return _named(spec, load_sources(path), "", known)
+        objects = chart.render_chart(path, spec) if known.charts else load_sources(path)
+        return _named(spec, objects, "", known)
     try:
         size = path.stat().st_size
         if size > download.MAX_BYTES:
@@ -136,7 +149,7 @@ def _from_path(spec: ControllerSpec, path: Path, known: catalog.Controller) -> M
         ) from e
     if spec.sha256:
         _verify(content, spec.sha256, str(path))
-    return _named(spec, load_manifests(content, source=str(path)), download.sha256(content), known)
+    return _named(spec, _parse(spec, content, str(path)), download.sha256(content), known)
 
 
 def _named(spec: ControllerSpec, objects: list[KubeObject], digest: str, known: catalog.Controller) -> Manifests:

@@ -56,7 +56,7 @@ class NotificationSpec:
 
     def __post_init__(self) -> None:
         if self.controller != "flux":
-            title = catalog.controller(self.controller).title
+            title = catalog.wiring_controller(self.controller).title
             raise InputError(
                 f"notifications of {title} are no objects of their own",
                 hint="Configure them with the option config of the controller: argocd-notifications-cm.",

@@ -18,12 +18,12 @@ def refuse_others(spec: Any, controller: str, *, hint: str = "Leave it out.", **
         spec: A dataclass with the options.
         controller: The controller that it is for.
         hint: What to do.
-        only: Controller -> options that only it has.
+        only: Controller -> options that it has, and not all others.
 
     Raises:
         InputError: Names the options.
     """
-    foreign = {name for other, names in only.items() if other != controller for name in names}
+    foreign = {name for names in only.values() for name in names} - set(only.get(controller, ()))
     refuse(spec, foreign, catalog.controller(controller).title, hint=hint)
 
 

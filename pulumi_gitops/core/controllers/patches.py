@@ -51,7 +51,7 @@ def apply_patches(objects: Sequence[KubeObject], patches: Sequence[Mapping[str, 
     """
     result = list(objects)
     for number, entry in enumerate(patches, start=1):
-        target, patch = _checked(entry, number)
+        target, patch = check_patch(entry, number)
         matching = [index for index, obj in enumerate(result) if _matches(target, ObjectRef.of(obj))]
         if not matching:
             wanted = ", ".join(f"{field} {pattern}" for field, pattern in target.items())
@@ -70,8 +70,16 @@ def apply_patches(objects: Sequence[KubeObject], patches: Sequence[Mapping[str, 
     return result
 
 
-def _checked(entry: Any, number: int) -> tuple[dict[str, str], Any]:
-    """Return target and patch of an entry."""
+def check_patch(entry: Any, number: int) -> tuple[dict[str, str], Any]:
+    """Return target and patch of an entry of `patches`.
+
+    Args:
+        entry: What the user gave.
+        number: Its number in the list, from 1.
+
+    Raises:
+        InputError: It is not of this form.
+    """
     hint = 'Expected {"target": {"kind": ..., "name": ...}, "patch": ...}.'
     if not isinstance(entry, Mapping) or not entry.get("patch") or set(entry) - {"target", "patch"}:
         raise InputError(f"patches[{number}] is not a patch with a target", hint=hint)

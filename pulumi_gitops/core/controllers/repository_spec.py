@@ -105,7 +105,7 @@ class RepositorySpec:
     namespace: str | None = None
 
     def __post_init__(self) -> None:
-        catalog.controller(self.controller)
+        catalog.wiring_controller(self.controller)
         check_name("name", self.name)
         check_namespace(self.namespace)
         if self.type not in tuple(RepositoryType):

@@ -20,9 +20,16 @@ _REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-
 
 
 _ARGOCD_ONLY = ("profile", "config", "known_hosts", "tls_certificates", "gpg_keys", "self_manage", "admin_secret")
-_ARGOCD_SECRETS = ("argocd-secret", "argocd-initial-admin-secret")
 _SYNCED = ("application", "application_set")
 _FLUX_ONLY = ("components", "network_policies", "multitenant", "log_level", "concurrency")
+_WEAVE_GITOPS_ONLY = ("admin_secret", "method", "values")
+_OWN_SECRETS = {
+    "argocd": ("argocd-secret", "argocd-initial-admin-secret"),
+    "weave_gitops": ("cluster-user-auth",),
+}
+_METHODS = {"weave_gitops": ("manifests", "helm_release")}
+# What admin_secret decides.
+_USER_VALUES = ("create", "createSecret", "username", "passwordHash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +37,17 @@ class ControllerSpec:
     """A controller as it should be installed.
 
     Attributes:
-        name: ``argocd`` or ``flux``.
+        name: ``argocd``, ``flux`` or ``weave_gitops``.
         version: Version without a leading v; that of the catalog when None. With `manifests` it says what they hold.
         namespace: Where to install it; the controller's usual namespace when None.
-        manifests: URL, file or folder to install instead of the released manifest.
+        manifests: URL, file or folder to install instead of the released manifest; of Weave GitOps its Helm chart:
+            folder, archive, URL of an archive, or ``oci://`` reference.
         checksum: sha256 of the manifest file, with or without ``sha256:`` before it.
         patches: Changes to the manifests, as in a kustomization: ``{"target": {"kind": ...}, "patch": ...}``.
         registry: Pull all images from here: host, optionally with port and path.
         image_pull_secret: Name of the Secret that all pods pull with.
+        method: ``manifests``: we render and apply them. Weave GitOps: ``helm_release``: Flux installs the chart, from a
+            HelmRelease.
         wait: Wait until the controller is ready.
         wait_timeout: Seconds.
         mirror: Base URL that takes the place of the one of the official releases.
@@ -50,7 +60,9 @@ class ControllerSpec:
         gpg_keys: Argo CD: key id -> public key that commits may be signed with.
         self_manage: Argo CD: keep its manifests in a config repository, from which it applies them itself:
             ``{url, branch, path, username, password, application}``, see :class:`.self_manage.SelfManage`.
-        admin_secret: Argo CD: name of a Secret in its namespace whose key ``password`` is the password of ``admin``.
+        admin_secret: Argo CD, Weave GitOps: name of a Secret in its namespace whose key ``password`` is the password of
+            ``admin``. Weave GitOps also takes a bcrypt hash, and another user under ``username``.
+        values: Weave GitOps: values for its Helm chart.
         components: Flux: controllers to install; all of the manifests when empty.
         network_policies: Flux: keep the NetworkPolicies of the manifests.
         multitenant: Flux: lock tenants into their namespaces.
@@ -78,6 +90,8 @@ class ControllerSpec:
     gpg_keys: Mapping[str, str] = field(default_factory=dict)
     self_manage: Mapping[str, Any] | None = field(default=None, repr=False)
     admin_secret: str | None = None
+    method: str = "manifests"
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     components: Sequence[str] = ()
     network_policies: bool = True
     multitenant: bool = False
@@ -100,7 +114,8 @@ class ControllerSpec:
             check_name("image_pull_secret", self.image_pull_secret)
         if self.manifests is not None and self.mirror is not None:
             raise InputError("manifests and mirror exclude each other", hint="Give the mirrored URL as manifests.")
-        refuse_others(self, self.name, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
+        refuse_others(self, self.name, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY, weave_gitops=_WEAVE_GITOPS_ONLY)
+        self._check_method()
         if self.self_manage is not None:
             self._check_self_manage()
         if self.admin_secret is not None:
@@ -123,11 +138,33 @@ class ControllerSpec:
                 hint="Set application.resourceTrackingMethod of argocd-cm to annotation, or leave it out.",
             )
 
+    def _check_method(self) -> None:
+        known = _METHODS.get(self.name, (self.method,))
+        if self.method not in known:
+            raise InputError(
+                f"method {self.method!r} of {catalog.controller(self.name).title} is none of {', '.join(known)}",
+                details={"property": "method"},
+            )
+        if self.method == "helm_release" and (self.checksum or self.lock_file):
+            raise InputError(
+                "checksum and lock_file are not for method helm_release: it is Flux that fetches the chart",
+                hint="Leave them out.",
+            )
+
     def _check_admin_secret(self, name: str) -> None:
         check_name("admin_secret", name)
-        if name in _ARGOCD_SECRETS:
+        if name in _OWN_SECRETS[self.name]:
             raise InputError(
-                f"admin_secret can not be {name}, which is Argo CD's own", hint="Make a Secret with the key password."
+                f"admin_secret can not be {name}, which is {catalog.controller(self.name).title}'s own",
+                hint="Make a Secret with the key password.",
+            )
+        user = self.values.get("adminUser")
+        decided = [key for key in _USER_VALUES if isinstance(user, Mapping) and key in user]
+        if decided:
+            raise InputError(
+                f"values: adminUser.{decided[0]} is decided by admin_secret",
+                hint="Leave it out, or leave admin_secret out and make the Secret cluster-user-auth yourself.",
+                details={"property": "values"},
             )
         if self.profile == "core" or self.config.get("argocd-cm", {}).get("admin.enabled") == "false":
             raise InputError(
@@ -233,7 +270,7 @@ class SyncSpec:
     wait_timeout: float = 300.0
 
     def __post_init__(self) -> None:
-        catalog.controller(self.controller)
+        catalog.wiring_controller(self.controller)
         check_name("name", self.name)
         check_namespace(self.namespace)
         check_timeout(self.wait_timeout)

@@ -34,6 +34,7 @@ class Traits:
         secrets: Secrets that it makes for itself; in a namespace that stays they would outlive it.
         adjust: Changes its manifests as the options of the spec say.
         defaults: Returns objects that are made sure of after the installation.
+        needs: Controllers that have to be in the cluster before it, and as long as it is.
     """
 
     workload: Kind
@@ -44,6 +45,7 @@ class Traits:
     secrets: Sequence[str]
     adjust: Callable[[Sequence[KubeObject], ControllerSpec], list[KubeObject]]
     defaults: Callable[[str], list[KubeObject]]
+    needs: Sequence[str] = ()
 
 
 _TRAITS = {
@@ -81,9 +83,25 @@ _TRAITS = {
         adjust=flux.adjust,
         defaults=lambda _: [],
     ),
+    "weave_gitops": Traits(
+        workload=("apps/v1", "Deployment"),
+        selector="app.kubernetes.io/part-of=weave-gitops",
+        image="wego-app",
+        applications=(),
+        first=(),
+        secrets=(),
+        adjust=lambda objects, _: list(objects),
+        defaults=lambda _: [],
+        needs=("flux",),
+    ),
 }
 
 
 def traits(name: str) -> Traits:
     """Return what is particular to a controller of the catalog."""
     return _TRAITS[name]
+
+
+def dependents(name: str) -> list[str]:
+    """Return the controllers that need this one."""
+    return [other for other, known in _TRAITS.items() if name in known.needs]

@@ -14,7 +14,7 @@ from .request import Sources, render
 from .sources import as_objects, load_sources
 
 if TYPE_CHECKING:
-    from .helm import render_helm
+    from .helm import pull_chart, render_helm
     from .kustomize import render_kustomize
     from .tools import ToolMissingError
 
@@ -28,6 +28,7 @@ __all__ = [
     "apply_overrides",
     "as_objects",
     "load_sources",
+    "pull_chart",
     "render",
     "render_helm",
     "render_kustomize",
@@ -35,7 +36,7 @@ __all__ = [
     "set_images",
 ]
 
-_LATER = {"ToolMissingError": "tools", "render_helm": "helm", "render_kustomize": "kustomize"}
+_LATER = {"ToolMissingError": "tools", "pull_chart": "helm", "render_helm": "helm", "render_kustomize": "kustomize"}
 
 
 def __getattr__(name: str) -> Any:

@@ -91,6 +91,39 @@ def render_helm(
     return Rendered(objects, (*left_out, *notices(mask(result.stderr))))
 
 
+def pull_chart(reference: str, *, timeout: float = 120.0, binary: str = "") -> bytes:
+    """Return the archive of a chart in a registry, with the credentials that :func:`render_helm` sees too.
+
+    Args:
+        reference: ``oci://registry/repository`` with a tag, a digest, or both.
+        timeout: Seconds that helm may take.
+        binary: helm, by name or path; by default on PATH.
+
+    Raises:
+        InputError: It is no such reference.
+        SourceUnavailableError: It can not be fetched.
+        ToolMissingError: Neither Helm 3 nor Helm 4 is installed.
+        ProcessError: helm did not end in time.
+    """
+    import tempfile
+
+    located = check_chart(reference, "", allow_network=True, root=None)
+    tool = find_helm(binary)
+    with tempfile.TemporaryDirectory(prefix="pulumi-gitops-") as private:
+        target = Path(private) / "chart"
+        target.mkdir()
+        result = run(
+            [tool.path, "pull", located, f"--destination={target}"],
+            timeout=timeout,
+            env=_environment(Path(private), allow_network=True),
+            check=False,
+        )
+        if result.returncode != 0:
+            raise failure(located, result.stderr, result.returncode)
+        (archive,) = target.iterdir()
+        return archive.read_bytes()
+
+
 def _check_names(chart: HelmChart) -> None:
     if not _RELEASE.match(chart.release_name) or len(chart.release_name) > _LONGEST_RELEASE:
         raise InputError(

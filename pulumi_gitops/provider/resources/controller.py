@@ -13,9 +13,12 @@ from ...components.options import camel
 from ...core.cluster import Cluster
 from ...core.controllers import ControllerSpec, controller_release, install, uninstall
 from ...core.controllers.argocd.admin import ensure_password, settings_ref
+from ...core.controllers.catalog import controller as known_controller
 from ...core.controllers.install import DIGEST_FACT, VERSION_FACT
+from ...core.controllers.weave_gitops.admin import ensure_login, secret_ref
 from ...core.deploy import ReleaseSpec, read_release
 from ...core.errors import ChecksumMismatchError, GitOpsError, InputError
+from ...core.objects import ObjectRef
 from ..values import UNKNOWN, Path, has_unknown
 from . import records
 from .base import Context, PartialFailureError, Values, option
@@ -27,31 +30,32 @@ _OPTIONS: Final = {
     if name not in ("name", "source")
 } | {"controller": "name"}
 _WAITING: Final = frozenset({"wait", "waitTimeout"})
-# Who applies the manifests, which are the same either way, and what is done beside them.
+# Who applies the manifests of Argo CD, which are the same either way, and what is done beside them.
 _DELIVERY: Final = frozenset({"selfManage", "adminSecret"})
 # What the manifests are rendered from; ``objects`` tells what it leads to.
-_RENDERING: Final = frozenset(_OPTIONS) - _WAITING - _DELIVERY - {"controller", "namespace", "version"}
+_RENDERING: Final = frozenset(_OPTIONS) - _WAITING - _DELIVERY - {"controller", "namespace", "version", "method"}
 
 
 class Controller:
     """Installs by the engine: one resource for the whole manifest, with a difference per object."""
 
     outputs: ClassVar[tuple[str, ...]] = ("version", "revision", "digest", "inventory", "manifestsDigest")
-    replaces: ClassVar[frozenset[str]] = frozenset({"controller", "namespace"})
+    replaces: ClassVar[frozenset[str]] = frozenset({"controller", "namespace", "method"})
     keyed: ClassVar[frozenset[str]] = frozenset({"objects"})
     ignored: ClassVar[frozenset[str]] = _RENDERING | _WAITING
     resumable: ClassVar[bool] = True
 
     def secrets(self, inputs: Values) -> frozenset[Path]:
-        """Return where the password of the config repository stands."""
-        return frozenset({("selfManage", "password")})
+        """Return where the password of the config repository stands, and the values of a chart."""
+        return frozenset({("selfManage", "password"), ("values",)})
 
     def check(self, inputs: Values, context: Context) -> Values:
         """Render the manifests: fill in version, namespace and one line per object, and forget their text."""
         checked = {"controller": "argocd", **inputs}
-        if any(has_unknown(checked.get(name)) for name in _OPTIONS.keys() - _WAITING - _DELIVERY):
+        beside = _DELIVERY if checked["controller"] == "argocd" else frozenset[str]()
+        if any(has_unknown(checked.get(name)) for name in _OPTIONS.keys() - _WAITING - beside):
             return {**checked, "objects": UNKNOWN}
-        told = {name: value for name, value in checked.items() if name not in _DELIVERY or not has_unknown(value)}
+        told = {name: value for name, value in checked.items() if name not in beside or not has_unknown(value)}
         release, version = _rendered(_spec(told))
         objects = records.objects_of(release.objects, release.namespace)
         filled = {**checked, "namespace": release.namespace, "objects": objects}
@@ -87,12 +91,12 @@ class Controller:
             try:
                 result = install(cluster, spec, progress=context.progress)
             except GitOpsError as error:
-                failed = records.failed(cluster, spec.name, spec.target_namespace, error)
+                failed = records.failed(cluster, known_controller(spec.name).release, spec.target_namespace, error)
                 if failed is None:
                     raise
                 failed.outputs["version"] = spec.version or ""
                 raise failed from error
-            found = read_release(cluster, spec.name, result.namespace, drift=False)
+            found = read_release(cluster, known_controller(spec.name).release, result.namespace, drift=False)
         digest = found.facts.get(DIGEST_FACT, "") if found else ""
         return {"version": result.version, **records.outputs(result), "manifestsDigest": digest}
 
@@ -100,13 +104,13 @@ class Controller:
         """Compare the cluster with what was installed."""
         name, namespace = records.parse_identity(identity)
         with context.connect() as cluster:
-            found = read_release(cluster, name, namespace)
-            password = _password_problem(cluster, name, inputs.get("adminSecret"), namespace)
+            found = read_release(cluster, known_controller(name).release, namespace)
+            login, password = _login_problem(cluster, name, inputs.get("adminSecret"), namespace)
         if found is None:
             return None
         objects = records.observed(found, inputs.get("objects") or {}, state.get("inventory") or {})
         if password:
-            key = settings_ref(namespace).key
+            key = login.key
             objects[key] = f"{objects.get(key, '').partition(records.MARK)[0]}{records.MARK}{password}"
         read = {"controller": name, "namespace": namespace, **inputs, "objects": objects}
         facts = {"version": found.facts.get(VERSION_FACT, ""), "manifestsDigest": found.facts.get(DIGEST_FACT, "")}
@@ -133,15 +137,19 @@ def _spec(inputs: Values) -> ControllerSpec:
     return ControllerSpec(**given, source="pulumi")
 
 
-def _password_problem(cluster: Cluster, name: str, secret: str | None, namespace: str) -> str:
-    """Return why the next update has to set the password of Argo CD's administrator, "" when it has not."""
-    if secret is None or name != "argocd":
-        return ""
+def _login_problem(cluster: Cluster, name: str, secret: str | None, namespace: str) -> tuple[ObjectRef, str]:
+    """Return the Secret with the administrator's hash, and why the next update has to write it, "" when it has not."""
+    ref = settings_ref(namespace) if name == "argocd" else secret_ref(namespace)
+    if secret is None:
+        return ref, ""
     try:
-        changes = ensure_password(cluster, secret, namespace, check=True)
+        if name == "argocd":
+            changes = ensure_password(cluster, secret, namespace, check=True)
+        else:
+            changes = ensure_login(cluster, secret, namespace, check=True).changes
     except InputError as error:  # the update will say so
-        return error.message
-    return next((change.reason for change in changes if change.ref == settings_ref(namespace)), "")
+        return ref, error.message
+    return ref, next((change.reason for change in changes if change.ref == ref and change.changed), "")
 
 
 def _rendered(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:

@@ -293,7 +293,7 @@ def test_the_controllers_that_are_there_are_listed_with_who_looks_after_them(cal
     result = run_module("controller_info")
     flux = {"name": "flux", "version": "2.9.4", "namespace": "flux-system", "state": "unmanaged"}
     assert (result["changed"], result["controllers"]) == (False, [flux])
-    assert [call[1:3] for call in calls] == [("argocd", None), ("flux", None)]
+    assert [call[1:3] for call in calls] == [("argocd", None), ("flux", None), ("weave_gitops", None)]
     assert run_module("controller_info", name="argocd", namespace="gitops")["controllers"] == []
     assert calls[-1][1:3] == ("argocd", "gitops")
 
@@ -314,6 +314,7 @@ CREDENTIALS = [
     ("notification", {"name": "team", "type": "slack", "address": f"https://hooks.example.com/{CANARY}"}),
     ("notification", {"name": "team", "type": "github", "token": CANARY}),
     ("controller", {"config": {"argocd-cm": {"oidc.config": f"clientSecret: {CANARY}"}}}),
+    ("controller", {"name": "weave_gitops", "values": {"oidcSecret": {"clientSecret": CANARY}}}),
     ("application", {"name": "shop", "url": URL, "destination_namespace": "shop", "path": "a",
                      "helm": {"values": {"password": CANARY}, "parameters": {"token": CANARY}}}),
     ("application", {"name": "shop", "destination_namespace": "shop", "sources": [{"helm": {"values": CANARY}}]}),

@@ -19,7 +19,7 @@ from pulumi_gitops import components
 from pulumi_gitops.components.options import camel, credentials_of
 from pulumi_gitops.core import controllers
 from pulumi_gitops.core.controllers.self_manage import SelfManage
-from pulumi_gitops.core.controllers.specs import _ARGOCD_ONLY, _FLUX_ONLY
+from pulumi_gitops.core.controllers.specs import _ARGOCD_ONLY, _FLUX_ONLY, _WEAVE_GITOPS_ONLY
 from pulumi_gitops.provider.hosting import Components
 from pulumi_gitops.provider.resources import RESOURCES
 from pulumi_gitops.provider.resources.controller import _spec
@@ -28,7 +28,7 @@ from scripts import faces
 THINGS = {thing.resource: thing for thing in faces.THINGS if thing.module not in ("files", "deploy") and thing.resource}
 # Resource -> specification of the engine.
 FACES = {kind: thing.spec for kind, thing in THINGS.items()} | dict.fromkeys(
-    ("ArgoCD", "Flux"), controllers.ControllerSpec
+    ("ArgoCD", "Flux", "WeaveGitOps"), controllers.ControllerSpec
 )
 # What a resource has beside the options of the specification.
 ADDED = {
@@ -36,7 +36,12 @@ ADDED = {
     | {d.pulumi for d in faces.differences(thing).values() if d.ansible is None}
     for kind, thing in THINGS.items()
 }
-LEFT_OUT = {"ArgoCD": set(_FLUX_ONLY), "Flux": set(_ARGOCD_ONLY)}
+SPECIAL = {*_ARGOCD_ONLY, *_FLUX_ONLY, *_WEAVE_GITOPS_ONLY}
+LEFT_OUT = {
+    "ArgoCD": SPECIAL - set(_ARGOCD_ONLY),
+    "Flux": SPECIAL - set(_FLUX_ONLY),
+    "WeaveGitOps": SPECIAL - set(_WEAVE_GITOPS_ONLY),
+}
 # `name` is the name of the resource; `source` is for the face to say.
 NEVER = {"name", "source"}
 # What stands for None is told in words; the engine finds it out later.
@@ -100,7 +105,8 @@ def test_an_option_has_the_type_and_the_documented_default_of_the_engine(schema,
 def test_credentials_and_nothing_else_are_secret(schema, kind):
     marked = {name for name, found in inputs(schema, kind).items() if found.get("secret")}
     # Of self_manage only a part is secret.
-    assert marked == {camel(name) for name in credentials_of(FACES[kind])} - {"selfManage"}
+    secret = credentials_of(FACES[kind]) & fields(kind).keys()
+    assert marked == {camel(name) for name in secret} - {"selfManage"}
 
 
 def test_of_self_manage_only_the_password_is_secret(schema):
@@ -141,9 +147,15 @@ FLUX = {
 }  # fmt: skip
 
 
+WEAVE_GITOPS = {
+    "controller": "weave_gitops", "method": "helm_release", "values": {"replicaCount": 2}, "adminSecret": "dashboard",
+}  # fmt: skip
+
+
 def test_every_option_reaches_the_engine():
-    assert {*ARGOCD, *FLUX, *SELF_MANAGED} == {camel(name) for name in fields("Controller")} | {"controller"}
-    for given in ({**ARGOCD, "controller": "argocd"}, FLUX, SELF_MANAGED):
+    every = {*ARGOCD, *FLUX, *SELF_MANAGED, *WEAVE_GITOPS}
+    assert every == {camel(name) for name in fields("Controller")} | {"controller"}
+    for given in ({**ARGOCD, "controller": "argocd"}, FLUX, SELF_MANAGED, WEAVE_GITOPS):
         spec = _spec(given)
         for key, value in given.items():
             name = "name" if key == "controller" else next(n for n in fields("Controller") if camel(n) == key)
@@ -152,6 +164,7 @@ def test_every_option_reaches_the_engine():
 
 
 def test_only_place_version_delivery_and_objects_make_a_difference():
-    compared = {*ARGOCD, *FLUX, *SELF_MANAGED, "controller"} - CONTROLLER.ignored
-    assert compared == {"controller", "namespace", "version", "selfManage", "adminSecret"}
-    assert CONTROLLER.replaces == {"controller", "namespace"}
+    compared = {*ARGOCD, *FLUX, *SELF_MANAGED, *WEAVE_GITOPS} - CONTROLLER.ignored
+    assert compared == {"controller", "namespace", "method", "version", "selfManage", "adminSecret"}
+    # Of two methods each is in the way of the other.
+    assert CONTROLLER.replaces == {"controller", "namespace", "method"}

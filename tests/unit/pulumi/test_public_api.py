@@ -34,7 +34,7 @@ def test_the_schema_names_components_and_resources(schema):
     assert schema["version"] == __version__
     assert {name.rpartition(":")[2] for name in schema["resources"]} == {
         "Application", "ApplicationSet", "ArgoCD", "Cluster", "Controller", "Flux", "GitFiles", "Notification",
-        "Project", "Release", "Repository", "Sync",
+        "Project", "Release", "Repository", "Sync", "WeaveGitOps",
     }  # fmt: skip
 
 

@@ -72,11 +72,12 @@ def test_an_option_has_the_same_default_on_both_faces(thing):
 @named([thing for thing in faces.THINGS if faces.choices(thing.module)])
 def test_the_documentation_says_which_options_only_one_controller_has_as_the_engine_does(thing):
     which = faces.choices(thing.module)
+    title = "|".join(catalog.controller(name).title for name in which)
     for option in faces.options(thing):
         if not option.ansible or len(which) == 1:
             continue
-        text = whole(thing, option)
-        told = [name for name in which if f"{catalog.controller(name).title} only" in text]
+        only = " ".join(re.findall(rf"((?:{title})(?: and (?:{title}))*) only", whole(thing, option)))
+        told = [name for name in which if catalog.controller(name).title in only]
         assert tuple(told or which) == option.controllers, option.name
 
 

@@ -28,7 +28,7 @@ MOST_CHARACTERS = 1_000_000  # of a list, and of all differences together
 LONGEST_DIFF = 100_000  # of one object; Ansible's own modules stop at the same size
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # the words that Ansible itself uses
 _URLS = frozenset({"url", "manifests", "mirror", "proxy", "server", "github_app_url"})
-_CONTENTS = frozenset({"definition", "patches", "config", "sources", "generators", "template", "exec_plugin",
+_CONTENTS = frozenset({"definition", "patches", "config", "values", "sources", "generators", "template", "exec_plugin",
                        "substitute", "kustomize"})  # fmt: skip
 _CHART_CONTENTS = frozenset({"values", "parameters"})
 
@@ -88,7 +88,8 @@ WAIT = {
     "wait_timeout": {"type": "int", "default": 300},
 }
 
-CONTROLLER = {"type": "str", "default": "argocd", "choices": ["argocd", "flux"]}
+CONTROLLER = {"type": "str", "default": "argocd", "choices": ["argocd", "flux"]}  # that repositories are wired to
+INSTALLED = {"type": "str", "default": "argocd", "choices": ["argocd", "flux", "weave_gitops"]}
 STATE = {"type": "str", "default": "present", "choices": ["present", "absent"]}
 
 

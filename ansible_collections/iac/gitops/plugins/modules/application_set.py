@@ -206,25 +206,27 @@ details:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.iac.gitops.plugins.module_utils._common import CONNECTION, WAIT
-from ansible_collections.iac.gitops.plugins.module_utils._wiring import ObjectsModule, identity_for
+from ansible_collections.iac.gitops.plugins.module_utils._wiring import WiringModule, identity_for
 
 
-class ApplicationSet(ObjectsModule, AnsibleModule):
-    kind = "ApplicationSetSpec"
-
+class ApplicationSet(WiringModule, AnsibleModule):
     def work(self):
         from pulumi_gitops.core.cluster import connect
-        from pulumi_gitops.core.controllers import ApplicationSetSpec, apply_application_set
+        from pulumi_gitops.core.controllers import ApplicationSetSpec, apply_application_set, remove_application_set
 
-        if self.params["state"] == "absent":
-            return {"applications": [], **super().work()}
+        if self.params["state"] == "present":
+            spec, act = self.spec(ApplicationSetSpec), apply_application_set
+        else:
+            spec, act = self.unwanted(ApplicationSetSpec), remove_application_set
         with connect(self.connection()) as cluster:
-            result = apply_application_set(cluster, self.spec(ApplicationSetSpec), check=self.check_mode)
+            result = act(cluster, spec, check=self.check_mode)
         return self.report(result.changes, applications=list(result.applications))
 
     def unwanted(self, kind):
+        """Return a set of this name; a spec is always complete, though nothing else counts."""
         template = {"metadata": {"name": "unused"}, "spec": {"project": "unused"}}
-        return [self.identified(kind, generators=[{"list": {}}], template=template)]
+        waits = {"wait": self.params["wait"], "wait_timeout": self.params["wait_timeout"]}
+        return self.identified(kind, generators=[{"list": {}}], template=template, **waits)
 
 
 def main():

@@ -12,6 +12,8 @@ description:
   - Installs the manifests of a controller as one release, waits until it runs, and makes sure of what it needs to start
     with (for Argo CD the project C(default)).
   - Another O(version) upgrades; objects that the new version no longer has are removed.
+  - Weave GitOps is a dashboard for Flux, which has to be installed before. Upstream has published release candidates of
+    it only since 0.38.0; the web interfaces of Flux Operator and of Argo CD are maintained.
 extends_documentation_fragment:
   - iac.gitops._attributes
   - iac.gitops._attributes.all_group
@@ -22,17 +24,19 @@ options:
   name:
     description: Which controller.
     type: str
-    choices: [argocd, flux]
+    choices: [argocd, flux, weave_gitops]
     default: argocd
   version:
     description: Version without a leading C(v). Default is one that this release of the collection was tested with.
     type: str
   namespace:
-    description: Namespace to install into; it is created. Default is V(argocd) or V(flux-system).
+    description:
+      - Namespace to install into; it is created. Default is V(argocd), and V(flux-system) for Flux and Weave GitOps.
     type: str
   manifests:
     description:
       - Where the manifests come from instead of the official address of the version - a URL, a file or a folder.
+      - Of Weave GitOps it is its Helm chart - a folder, an archive, the URL of an archive, or C(oci://) with a tag.
       - A path is looked for on the Ansible controller as O(iac.gitops.deploy#module:src) is.
     type: str
   remote_src:
@@ -40,7 +44,9 @@ options:
     type: bool
     default: false
   mirror:
-    description: Base URL that takes the place of the one of the official releases.
+    description:
+      - Base URL that takes the place of the one of the official releases. Of Weave GitOps it is a Helm repository, over
+        C(https://) or C(oci://).
     type: str
   checksum:
     description:
@@ -131,11 +137,24 @@ options:
   admin_secret:
     description:
       - Name of a Secret in O(namespace) whose key C(password) is the password of the user C(admin). Both have to be
-        there before. Argo CD only.
-      - The password is compared with the one that Argo CD has, and set when it is another one; sessions end then. It is
-        never shown. Left out later, the password stays.
+        there before. Argo CD and Weave GitOps only.
+      - The password is compared with the one that the controller has, and set when it is another one; sessions of Argo
+        CD end then. It is never shown. Left out later, the password stays.
+      - For Weave GitOps it may be a bcrypt hash of the password, and the key C(username) names another user. Both go
+        into the Secret C(cluster-user-auth), which its server reads, and the user gets the rights of the chart.
       - C(argocd-initial-admin-secret), in which Argo CD keeps the password that it makes up, is removed.
     type: str
+  method:
+    description:
+      - How it is installed. With V(manifests) this module applies the objects. With V(helm_release) it declares the
+        chart, which Flux then installs. Weave GitOps only; it can not be changed later.
+    type: str
+    choices: [manifests, helm_release]
+    default: manifests
+  values:
+    description: Values for the Helm chart. Weave GitOps only. What is under C(adminUser) is for O(admin_secret) to say.
+    type: dict
+    default: {}
   components:
     description: Controllers of Flux to install. All that are in the manifests when empty. Flux only.
     type: list
@@ -169,7 +188,7 @@ options:
   state:
     description:
       - V(absent) removes the controller, its CustomResourceDefinitions, and the namespace if this module created it.
-      - That is refused while there are applications; remove them first.
+      - That is refused while there are applications, or for Flux Weave GitOps; remove them first.
     type: str
     choices: [present, absent]
     default: present
@@ -257,6 +276,25 @@ EXAMPLES = r"""
     multitenant: true
     log_level: error
     concurrency: 10
+
+- name: Install the dashboard of Flux, with a user from a Secret
+  iac.gitops.controller:
+    name: weave_gitops
+    lock_file: gitops.lock
+    admin_secret: dashboard-admin
+    values:
+      ingress:
+        enabled: true
+        hosts:
+          - host: flux.example.com
+            paths: [{path: /, pathType: Prefix}]
+
+- name: Let Flux install the dashboard, from a mirror
+  iac.gitops.controller:
+    name: weave_gitops
+    method: helm_release
+    mirror: oci://registry.example.com/charts
+    admin_secret: dashboard-admin
 
 - name: Remove Flux
   iac.gitops.controller:
@@ -351,7 +389,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.iac.gitops.plugins.module_utils._common import (
     CONNECTION,
-    CONTROLLER,
+    INSTALLED,
     STATE,
     WAIT,
     EngineModule,
@@ -394,7 +432,7 @@ def main():
         argument_spec={
             **CONNECTION,
             **WAIT,
-            "name": CONTROLLER,
+            "name": INSTALLED,
             "version": {"type": "str"},
             "namespace": {"type": "str"},
             "manifests": {"type": "str"},
@@ -426,6 +464,8 @@ def main():
                 },
             },
             "admin_secret": {"type": "str", "no_log": False},
+            "method": {"type": "str", "default": "manifests", "choices": ["manifests", "helm_release"]},
+            "values": {"type": "dict", "default": {}},
             "components": {
                 "type": "list",
                 "elements": "str",

@@ -9,7 +9,7 @@ module: controller_info
 version_added: 0.1.0
 short_description: Show which GitOps controllers are installed
 description:
-  - Looks for Argo CD and Flux, whoever installed them.
+  - Looks for Argo CD, Flux and Weave GitOps, whoever installed them.
 extends_documentation_fragment:
   - iac.gitops._attributes
   - iac.gitops._attributes.all_group
@@ -19,7 +19,7 @@ options:
   name:
     description: Which controller to look for. All without it.
     type: str
-    choices: [argocd, flux]
+    choices: [argocd, flux, weave_gitops]
   namespace:
     description: Where to look. All namespaces without it.
     type: str
@@ -57,7 +57,7 @@ controllers:
   elements: dict
   contains:
     name:
-      description: V(argocd) or V(flux).
+      description: V(argocd), V(flux) or V(weave_gitops).
       returned: always
       type: str
       sample: argocd
@@ -97,7 +97,7 @@ details:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.iac.gitops.plugins.module_utils._common import CONNECTION, CONTROLLER, EngineModule
+from ansible_collections.iac.gitops.plugins.module_utils._common import CONNECTION, INSTALLED, EngineModule
 
 
 class ControllerInfo(EngineModule, AnsibleModule):
@@ -105,7 +105,7 @@ class ControllerInfo(EngineModule, AnsibleModule):
         from pulumi_gitops.core.cluster import connect
         from pulumi_gitops.core.controllers import installed
 
-        names = [self.params["name"]] if self.params["name"] else CONTROLLER["choices"]
+        names = [self.params["name"]] if self.params["name"] else INSTALLED["choices"]
         with connect(self.connection()) as cluster:
             found = {name: installed(cluster, name, self.params["namespace"] or None) for name in names}
         return {
@@ -122,7 +122,7 @@ def main():
     module = ControllerInfo(
         argument_spec={
             **CONNECTION,
-            "name": {"type": "str", "choices": ["argocd", "flux"]},
+            "name": {"type": "str", "choices": ["argocd", "flux", "weave_gitops"]},
             "namespace": {"type": "str"},
         },
         supports_check_mode=True,
