@@ -35,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         dest="extras",
         action="append",
         default=[],
-        choices=["argocd", "flux"],
+        choices=["argocd", "flux", "weave_gitops"],
         help="run the controller's own processes once its manifests are installed (installs nothing); may be repeated",
     )
     up.add_argument("--nodes", type=int, default=1, metavar="K", help="simulated nodes (default: 1)")
@@ -117,12 +117,21 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _up(args: argparse.Namespace) -> int:
+    from .builder import built_folder
+    from .catalogue import GO_TOOLS
     from .flux_manifests import flux_manifest
     from .sandbox import Sandbox
 
     began = time.monotonic()
     extras = args.extras
-    sandbox = Sandbox.start(args.name, nodes=args.nodes, argocd="argocd" in extras, flux="flux" in extras, detach=True)
+    sandbox = Sandbox.start(
+        args.name,
+        nodes=args.nodes,
+        argocd="argocd" in extras,
+        flux="flux" in extras,
+        weave_gitops="weave_gitops" in extras,
+        detach=True,
+    )
     if args.json:
         print(json.dumps(_facts(sandbox), indent=2))
         return 0
@@ -133,6 +142,8 @@ def _up(args: argparse.Namespace) -> int:
     if sandbox.flux:
         print(f"  Flux        is installed by {flux_manifest()}")
         print("              (composed from its controllers' own files: no Go module carries the released one)")
+    if sandbox.weave_gitops:
+        print(f"  Weave GitOps' chart is {built_folder(GO_TOOLS['weave-gitops']) / 'chart'}")
     print(f'  use it:     eval "$({own_command()} sandbox env --name {sandbox.name})"')
     print(f"  end it:     {own_command()} sandbox down --name {sandbox.name}")
     return 0
@@ -255,6 +266,7 @@ def _facts(sandbox: Sandbox) -> dict[str, Any]:
         "git_url": sandbox.git_url,
         "argocd": sandbox.argocd,
         "flux": sandbox.flux,
+        "weave_gitops": sandbox.weave_gitops,
         "detached": sandbox.detached,
         "memory_bytes": sandbox.memory_bytes(),
         "processes": [

@@ -29,8 +29,9 @@ from .hosting import Hosted, Place
 from .processes import Command, ProcessId, kill, reap, spawn, tail
 from .startup import free_ports, port_was_taken
 from .state import remove_tree, write_private
+from .weave_host import WEAVE_GITOPS
 
-CONTROLLERS: Mapping[str, Hosted] = {hosted.name: hosted for hosted in (ARGOCD, FLUX)}
+CONTROLLERS: Mapping[str, Hosted] = {hosted.name: hosted for hosted in (ARGOCD, FLUX, WEAVE_GITOPS)}
 """What can be followed, by name."""
 
 _WATCH_SECONDS = 3e8  # longer than any sandbox lives: what a second watch would miss between the two stays unknown

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -21,9 +21,11 @@ from .flux_manifests import flux_manifest
 from .processes import ProcessId, direct, kill, kill_all, marked, memory_bytes, spawn
 from .progress import BuildProgress
 from .state import State
+from .weave_host import API, WEAVE_GITOPS
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _MOST_NODES = 100
+_HOSTED = {hosted.name: hosted for hosted in (ARGOCD, FLUX, WEAVE_GITOPS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Sandbox:
         nodes: int = 1,
         argocd: bool = False,
         flux: bool = False,
+        weave_gitops: bool = False,
         detach: bool = False,
         progress: BuildProgress | None = None,
     ) -> Self:
@@ -66,6 +69,7 @@ class Sandbox:
             argocd: Start Argo CD's processes when its manifests are installed, in any namespace; stop them when they
                 are removed. Installs nothing itself.
             flux: The same for Flux: its source-, kustomize-, helm- and notification-controller.
+            weave_gitops: The same for the server of Weave GitOps.
             detach: Go on after this process has ended, until :meth:`stop`. Otherwise the sandbox belongs to this
                 process: should it be killed, the next start or stop of any sandbox cleans up.
             progress: Display for building tools that are not in the cache yet; on standard error when None.
@@ -83,11 +87,12 @@ class Sandbox:
             raise InputError(f"a sandbox has 1 to {_MOST_NODES} nodes, not {nodes}")
         if argocd:
             check_folder(state.root() / name)
-        binaries = find_or_build(_binaries(argocd=argocd, flux=flux), progress=progress)
+        asked = {ARGOCD.name: argocd, FLUX.name: flux, WEAVE_GITOPS.name: weave_gitops}
+        binaries = find_or_build(_binaries(name for name, wanted in asked.items() if wanted), progress=progress)
         seed_manifests()
         if flux:
             flux_manifest(progress=progress)
-        record = _claim(name, nodes=nodes, argocd=argocd, flux=flux)
+        record = _claim(name, nodes=nodes, argocd=argocd, flux=flux, weave_gitops=weave_gitops)
         sandbox = cls(record)
         try:
             startup.run(record, binaries)
@@ -138,6 +143,11 @@ class Sandbox:
         return self._state.flux
 
     @property
+    def weave_gitops(self) -> bool:
+        """Whether the server of Weave GitOps follows its installation."""
+        return self._state.weave_gitops
+
+    @property
     def argocd_server_url(self) -> str:
         """URL of Argo CD's API, plain HTTP; a moment after its installation it answers.
 
@@ -163,6 +173,21 @@ class Sandbox:
             raise SandboxError(
                 f"nothing takes webhooks in the sandbox {self.name!r}",
                 hint="It needs `flux` at its start, and Flux's manifests installed.",
+            )
+        return f"http://127.0.0.1:{port}"
+
+    @property
+    def weave_gitops_url(self) -> str:
+        """URL of the API of Weave GitOps, plain HTTP; a moment after its installation it answers.
+
+        Raises:
+            SandboxError: Weave GitOps is not installed.
+        """
+        port = hosting.ports(self.folder).get(API)
+        if port is None:
+            raise SandboxError(
+                f"there is no API of Weave GitOps in the sandbox {self.name!r}",
+                hint="It needs `weave_gitops` at its start, and Weave GitOps installed.",
             )
         return f"http://127.0.0.1:{port}"
 
@@ -234,6 +259,24 @@ class Sandbox:
         known = self._processes()
         return [ProcessStatus(name, process.pid, process.alive) for name, process in known.items()]
 
+    def follow(self, controller: str) -> None:
+        """Let a controller's processes follow its installation from now on, as with the option of :meth:`start`.
+
+        Args:
+            controller: ``argocd``, ``flux`` or ``weave_gitops``; one that is followed already is fine.
+
+        Raises:
+            SandboxError: Its tools can not be built.
+        """
+        if controller in self._state.controllers:
+            return
+        binaries = find_or_build(_binaries([*self._state.controllers, controller]))
+        setattr(self._state, controller, True)
+        name = f"{controller}-follower"
+        command = startup.commands(self._state, binaries)[name]
+        self._state.processes[name] = spawn(command, folder=self.folder, log=self._log(name))
+        self._state.save()
+
     def stop_process(self, name: str) -> None:
         """Kill one process as a crash would, and wait until it is gone.
 
@@ -295,7 +338,7 @@ class Sandbox:
             _clean()
 
     def _binaries(self) -> tuple[str, ...]:
-        return _binaries(argocd=self.argocd, flux=self.flux)
+        return _binaries(self._state.controllers)
 
     def _processes(self) -> Mapping[str, ProcessId]:
         return self._state.processes | hosting.processes(self.folder)
@@ -310,12 +353,12 @@ class Sandbox:
         return self.folder / "logs" / f"{Path(name).name}.log"
 
 
-def _binaries(*, argocd: bool, flux: bool) -> tuple[str, ...]:
-    hosted = (*(ARGOCD.binaries if argocd else ()), *(FLUX.binaries if flux else ()))
-    return ("kubectl", *control_plane.BINARIES, *hosted)
+def _binaries(controllers: Iterable[str]) -> tuple[str, ...]:
+    hosted = (binary for name in controllers for binary in _HOSTED[name].binaries)
+    return tuple(dict.fromkeys(("kubectl", *control_plane.BINARIES, *hosted)))
 
 
-def _claim(name: str, *, nodes: int, argocd: bool, flux: bool) -> State:
+def _claim(name: str, *, nodes: int, argocd: bool, flux: bool, weave_gitops: bool) -> State:
     """Make the folder of a new sandbox, owned by this process."""
     folder = state.root() / name
     with state.locked():
@@ -327,7 +370,8 @@ def _claim(name: str, *, nodes: int, argocd: bool, flux: bool) -> State:
                 f"the sandbox {name!r} is up already",
                 hint=f"pulumi-gitops sandbox env --name {name} leads to it, sandbox down --name {name} ends it.",
             ) from None
-        record = State(folder=folder, nodes=nodes, argocd=argocd, flux=flux, owner=ProcessId.of(os.getpid()))
+        owner = ProcessId.of(os.getpid())
+        record = State(folder=folder, nodes=nodes, argocd=argocd, flux=flux, weave_gitops=weave_gitops, owner=owner)
         record.tokens = {user: secrets.token_urlsafe(32) for user in control_plane.USERS}
         record.save()
     return record

@@ -28,6 +28,7 @@ class State:
         nodes: Number of simulated nodes.
         argocd: Whether Argo CD's processes follow its installation.
         flux: Whether Flux's processes follow its installation.
+        weave_gitops: Whether the server of Weave GitOps follows its installation.
         owner: Process that the sandbox ends with; None when it stays until it is taken down.
         ports: Name of what listens -> port on 127.0.0.1.
         tokens: User -> bearer token.
@@ -38,6 +39,7 @@ class State:
     nodes: int
     argocd: bool
     flux: bool = False
+    weave_gitops: bool = False
     owner: ProcessId | None
     ports: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
@@ -51,7 +53,7 @@ class State:
     @property
     def controllers(self) -> tuple[str, ...]:
         """Names of the GitOps controllers whose processes follow their installations."""
-        return tuple(name for name in ("argocd", "flux") if getattr(self, name))
+        return tuple(name for name in ("argocd", "flux", "weave_gitops") if getattr(self, name))
 
     @property
     def abandoned(self) -> bool:

@@ -184,15 +184,16 @@ def test_up_refuses_what_can_not_be(call):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "argocd", "flux"),
+    ("arguments", "controllers"),
     [
-        ((), False, False),
-        (("--with", "argocd"), True, False),
-        (("--with", "flux"), False, True),
-        (("--with", "flux", "--with", "argocd"), True, True),
+        ((), set()),
+        (("--with", "argocd"), {"argocd"}),
+        (("--with", "flux"), {"flux"}),
+        (("--with", "flux", "--with", "argocd"), {"argocd", "flux"}),
+        (("--with", "flux", "--with", "weave_gitops"), {"flux", "weave_gitops"}),
     ],
 )
-def test_up_runs_the_controllers_that_are_asked_for(call, monkeypatch, arguments, argocd, flux):
+def test_up_runs_the_controllers_that_are_asked_for(call, monkeypatch, arguments, controllers):
     asked = {}
 
     def start(name, **options):
@@ -201,7 +202,7 @@ def test_up_runs_the_controllers_that_are_asked_for(call, monkeypatch, arguments
 
     monkeypatch.setattr("pulumi_gitops.sandbox.sandbox.Sandbox.start", start)
     assert call("up", *arguments)[0] == 1
-    assert (asked["argocd"], asked["flux"]) == (argocd, flux)
+    assert {name for name in ("argocd", "flux", "weave_gitops") if asked[name]} == controllers
 
 
 def test_build_of_an_unknown_tool(call):

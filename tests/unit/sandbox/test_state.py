@@ -40,11 +40,12 @@ def test_what_is_saved_is_loaded(record, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("argocd", "flux", "names"),
-    [(False, False, ()), (True, False, ("argocd",)), (False, True, ("flux",)), (True, True, ("argocd", "flux"))],
+    "names",
+    [(), ("argocd",), ("flux",), ("argocd", "flux"), ("flux", "weave_gitops")],
+    ids="-".join,
 )
-def test_the_controllers_that_are_followed_are_known_afterwards(tmp_path, argocd, flux, names):
-    State(folder=tmp_path, nodes=1, argocd=argocd, flux=flux, owner=ME).save()
+def test_the_controllers_that_are_followed_are_known_afterwards(tmp_path, names):
+    State(folder=tmp_path, nodes=1, **({"argocd": False} | dict.fromkeys(names, True)), owner=ME).save()
     assert state.load(tmp_path).controllers == names
 
 
