@@ -22,16 +22,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from ..core import redact
 from ..core.errors import InputError
 from ..core.process import allowed_env, run
 from .state import write_private
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PATH = re.compile(rf"/({_NAME.pattern})\.git/(info/refs|git-upload-pack|git-receive-pack)")
@@ -106,16 +109,28 @@ class GitServer:
         host: Address to listen on.
         port: Port; a free one when 0.
         log: Write a line per request to standard error.
+        context: Serve HTTPS with it.
+        allows: Tells who may use a repository, from its name and the value of the header Authorization; by default
+            it is the login that the repository was made with.
 
     Raises:
         OSError: The port is taken.
     """
 
-    def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int = 0, log: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log: bool = False,
+        context: SSLContext | None = None,
+        allows: Callable[[str, str], bool] | None = None,
+    ) -> None:
         self.root = root.absolute()
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._server = _Server((host, port), self.root, log=log)
-        self.url = f"http://{host}:{self._server.server_port}"
+        self._server = _Server((host, port), self.root, log=log, context=context, allows=allows)
+        self.url = f"{'https' if context else 'http'}://{host}:{self._server.server_port}"
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
@@ -157,9 +172,19 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_port = False  # a port that is taken has to be an error
 
-    def __init__(self, address: tuple[str, int], root: Path, *, log: bool) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        root: Path,
+        *,
+        log: bool,
+        context: SSLContext | None,
+        allows: Callable[[str, str], bool] | None,
+    ) -> None:
         self.root = root
         self.log = log
+        self.allows = allows or self._has_login
+        self._context = context
         self._connections: set[socket.socket] = set()
         super().__init__(address, _Handler)
 
@@ -170,6 +195,9 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
+        if self._context is not None:
+            # The handshake comes with the first read, in the connection's own thread.
+            connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._connections.add(connection)
         return connection, address
 
@@ -184,8 +212,26 @@ class _Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client that went away is no error of ours
+        # A client that went away is no error of ours, nor is one that does not trust us or has no certificate.
+        broken: tuple[type[BaseException], ...] = (ConnectionError,)
+        if self._context is not None:
+            import ssl
+
+            broken += (ssl.SSLError,)
+        if not isinstance(sys.exception(), broken):
             super().handle_error(request, client_address)
+
+    def _has_login(self, name: str, authorization: str) -> bool:
+        try:
+            login = json.loads((self.root / f"{name}.git" / _LOGIN).read_bytes())
+        except FileNotFoundError:
+            return True
+        kind, _, value = authorization.partition(" ")
+        try:
+            given = base64.b64decode(value, validate=True) if kind.lower() == "basic" else b""
+        except ValueError:
+            return False
+        return hmac.compare_digest(given, f"{login['username']}:{login['password']}".encode())
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -206,10 +252,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         path, _, query = self.path.partition("?")
         found = _PATH.fullmatch(path)
-        repository = self.server.root / f"{found[1]}.git" if found else None
-        if repository is None or not repository.is_dir():
+        if found is None or not (self.server.root / f"{found[1]}.git").is_dir():
             self._refuse(HTTPStatus.NOT_FOUND)
-        elif not self._may(repository):
+        elif not self.server.allows(found[1], self.headers.get("Authorization", "")):
             self._refuse(HTTPStatus.UNAUTHORIZED)
         else:
             # On disk before git starts: a request is always read to its end, so that git may end early and answer,
@@ -222,18 +267,6 @@ class _Handler(BaseHTTPRequestHandler):
                     self._refuse(HTTPStatus.BAD_REQUEST)
                 else:
                     self._backend(path, query, body)
-
-    def _may(self, repository: Path) -> bool:
-        try:
-            login = json.loads((repository / _LOGIN).read_bytes())
-        except FileNotFoundError:
-            return True
-        kind, _, value = self.headers.get("Authorization", "").partition(" ")
-        try:
-            given = base64.b64decode(value, validate=True) if kind.lower() == "basic" else b""
-        except ValueError:
-            return False
-        return hmac.compare_digest(given, f"{login['username']}:{login['password']}".encode())
 
     def _refuse(self, status: HTTPStatus) -> None:
         self.send_response(status)
