@@ -115,6 +115,7 @@ class RepositorySpec:
         )
         check_repository_url(self.url, self.type)
         self._check_credentials()
+        self._check_proxy()
         check_duration("interval", self.interval)
         check_texts(f"repository {self.name}: include", self.include)
         self._check_controller()
@@ -126,6 +127,10 @@ class RepositorySpec:
     def target_namespace(self) -> str:
         """The controller's namespace, with the default filled in."""
         return self.namespace or catalog.controller(self.controller).default_namespace
+
+    @property
+    def _has_login(self) -> bool:
+        return any((self.password, self.bearer_token, self.github_app_id))
 
     @property
     def _proxy_password(self) -> str | None:
@@ -159,6 +164,26 @@ class RepositorySpec:
             what = "an SSH URL needs ssh_private_key" if is_ssh(self.url) else "ssh_private_key needs an SSH URL"
             raise InputError(f"repository {self.name}: {what}", hint="ssh://git@host/path or git@host:path")
 
+    def _check_proxy(self) -> None:
+        if self.proxy is None:
+            return
+        scheme, slashes, rest = self.proxy.partition("://")
+        if not (scheme and slashes and rest.strip("/")):
+            raise InputError(f"repository {self.name}: proxy is not a URL", hint="http://proxy.example.com:3128")
+        if self.controller != "argocd":
+            return
+        # What Argo CD does not take as a proxy it leaves out, and says nothing.
+        if is_ssh(self.url) and scheme not in ("socks5", "socks5h"):
+            raise InputError(
+                f"repository {self.name}: Argo CD reaches SSH servers through SOCKS proxies only",
+                hint="socks5://proxy.example.com:1080, or the repository by HTTPS.",
+            )
+        if (is_ssh(self.url) or self.github_app_id) and not re.search(r":[0-9]{1,5}/?$", rest):
+            raise InputError(
+                f"repository {self.name}: the proxy needs a port, without which Argo CD does not use it",
+                hint=f"{scheme}://proxy.example.com:3128",
+            )
+
     def _check_controller(self) -> None:
         hint = "Leave it out."
         if self.controller == "argocd" and (self.known_hosts is not None or self.ca_cert is not None):
@@ -168,6 +193,18 @@ class RepositorySpec:
         refuse_others(self, self.controller, hint=hint, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
         if self.controller == "flux":
             refuse(self, _NOT_OF[self.type], f"a repository of type {self.type}, for Flux,")
+            if self.ssh_private_key is not None and not self.known_hosts:
+                raise InputError(
+                    f"repository {self.name}: known_hosts is missing, without which Flux uses no SSH",
+                    hint="The host key as a line of a known_hosts file: `ssh-keyscan HOST`, compared with what its "
+                    "owner publishes.",
+                )
+        elif self.client_cert is not None and self.type == "git" and not self._has_login:
+            # Argo CD would leave it out, and say nothing.
+            raise InputError(
+                f"repository {self.name}: Argo CD sends a client certificate only along with a login",
+                hint="Give a password, a bearer_token or a GitHub App too; a server that asks for none ignores it.",
+            )
 
 
 def is_ssh(url: str) -> bool:

@@ -73,7 +73,7 @@ def test_a_source_follows_what_it_is_told(options, ref):
 
 
 def test_the_short_form_of_an_ssh_url_is_written_as_flux_reads_it():
-    source = repository(url="git@git.example.com:team/config.git", ssh_private_key=KEY)[-1]
+    source = repository(url="git@git.example.com:team/config.git", ssh_private_key=KEY, known_hosts=HOST)[-1]
     assert source["spec"]["url"] == "ssh://git@git.example.com/team/config.git"
 
 
@@ -201,6 +201,8 @@ def test_a_chart_is_a_helm_release():
         (lambda: repository(template=True), "Flux has no option template"),
         (lambda: repository(url="ssh://git@git.example.com/c.git"), "SSH URL needs ssh_private_key"),
         (lambda: repository(ssh_private_key=KEY), "ssh_private_key needs an SSH URL"),
+        (lambda: repository(url="git@git.example.com:a.git", ssh_private_key=KEY), "known_hosts is missing"),
+        (lambda: repository(proxy="proxy.example.com:3128"), "proxy is not a URL"),
         (lambda: repository(password="word-1234", bearer_token="token-1234"), "exclude each other"),
         (lambda: repository(github_app_id="1"), "a GitHub App needs"),
         (lambda: repository(branch="a", tag="b"), "branch and tag exclude each other"),

@@ -17,6 +17,9 @@ from pulumi_gitops.core.errors import GitOpsError, InputError
 from pulumi_gitops.core.redact import redact
 
 URL = "https://git.example.com/config.git"
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
+SSH = {"name": "config", "url": "ssh://git@git.example.com/config.git", "ssh_private_key": KEY}
+APP = {"github_app_id": "1", "github_app_installation_id": "2", "github_app_private_key": KEY}
 
 
 def application(**options):
@@ -82,6 +85,11 @@ def test_without_auto_sync_the_wish_to_prune_is_kept_for_syncs_on_request():
         (lambda: RepositorySpec(name="config", url="git@git.example.com:config.git"), "SSH URL needs ssh_private_key"),
         (lambda: RepositorySpec(name="config", url="https://ci:hunter2hunter2@git.example.com/c.git"), "credentials"),
         (lambda: RepositorySpec(name="config", url=URL, password="line\n"), "control character"),
+        (lambda: RepositorySpec(name="config", url=URL, client_cert="PEM", client_key="x"), "only along with a login"),
+        (lambda: RepositorySpec(name="config", url=URL, proxy="http://"), "proxy is not a URL"),
+        (lambda: RepositorySpec(name="config", url=URL, **APP, proxy="http://proxy.example.com"), "needs a port"),
+        (lambda: RepositorySpec(**SSH, proxy="http://proxy.example.com:3128"), "SOCKS proxies only"),
+        (lambda: RepositorySpec(**SSH, proxy="socks5://proxy.example.com"), "needs a port"),
         (lambda: application(path="/apps"), "path"),
         (lambda: application(path="../apps"), "path"),
         (lambda: application(path=""), "path"),

@@ -41,7 +41,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"url": "https://git.example.com/", "bearer_token": "canary-91-token", "template": True, "namespace": "argo"},
     ),
     "repo-ssh": ("Repository", {"url": "git@git.example.com:config.git", "ssh_private_key": KEY}),
-    "repo-app": ("Repository", {"url": URL, **APP_ID, "proxy": "http://u:canary-91-pw@proxy.example.com"}),
+    "repo-app": ("Repository", {"url": URL, **APP_ID, "proxy": "http://u:canary-91-pw@proxy.example.com:3128"}),
     "repo-oci": ("Repository", {"url": "oci://registry.example.com/charts", "type": "oci", "no_proxy": "localhost"}),
     "flux-open": ("Repository", {**FLUX, "url": URL, "branch": "release", "include": {"other": "lib"}}),
     "flux-password": (

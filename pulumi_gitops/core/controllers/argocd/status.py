@@ -27,10 +27,55 @@ _TRANSIENT = re.compile(
     r"(?i)code = (Unavailable|DeadlineExceeded|ResourceExhausted|Canceled|Aborted)|connection re(fused|set)|"
     r"i/o timeout|\bEOF\b|TLS handshake timeout|no such host|Temporary failure|server misbehaving|context deadline"
 )
+# The first one that fits counts: what is particular stands before what is general.
 _HINTS = (
+    (r"(?i)proxy authentication required|proxy connect", "The proxy refuses: check its URL, user name and password."),
+    (
+        r"(?i)installation id|/access_tokens",
+        (
+            "GitHub refuses the App: check github_app_id, github_app_installation_id, github_app_private_key and "
+            "github_app_url of the repository's connection."
+        ),
+    ),
+    (
+        r"(?i)ssh: unable to authenticate|permission denied \(publickey",
+        (
+            "The Git server does not take the key: add its public key there, or correct ssh_private_key of the "
+            "repository's connection."
+        ),
+    ),
+    (
+        r"(?i)key mismatch|host identification has changed",
+        (
+            "The server has another host key than before. If its owner has changed it, correct known_hosts of the "
+            "controller; Argo CD's pods see that about a minute later."
+        ),
+    ),
+    (
+        r"(?i)key is unknown|host key verification failed|hostkey",
+        "Add the host key of the server to known_hosts of the controller; Argo CD's pods see it about a minute later.",
+    ),
+    (
+        r"(?i)tls: (certificate required|bad certificate)|alert (certificate required|bad certificate)",
+        (
+            "The Git server wants a client certificate that it knows: client_cert and client_key of the repository's "
+            "connection."
+        ),
+    ),
+    (
+        r"(?i)unknown authority|unable to get (local )?issuer|self.signed certificate",
+        (
+            "Add the certificate of the server's authority to tls_certificates of the controller, under the host's "
+            "name; Argo CD's pods see it about a minute later."
+        ),
+    ),
+    (
+        r"(?i)kustomize build|accumulating resources|invalid kustomization",
+        "Correct the kustomization: `kustomize build` of its folder says the same.",
+    ),
     (
         r"(?i)authentication|authorization failed|unauthorized|could not read username|invalid credentials|\b40[13]\b",
-        "The Git server refuses the controller: check username and password of the repository's connection.",
+        "The Git server refuses the controller: check username, password or token of the repository's connection.",
     ),
     (
         (
@@ -47,9 +92,15 @@ _HINTS = (
         r"^it follows ",
         "The commit was not pushed there, or newer ones followed; without a revision the newest commit is awaited.",
     ),
-    (r"(?i)repository not found|repository .* does not exist", "Check the URL of the repository."),
+    (
+        r"(?i)repository not found|repository .* does not exist",
+        "Check the URL of the repository. Some servers also say so to those who may not see it.",
+    ),
     (r"(?i)referenc(es|ing) project", "Create the AppProject, or use the project `default`."),
-    (r"(?i)not permitted in project", "The AppProject does not allow this repository, destination or kind."),
+    (
+        r"(?i)not permitted in project|allowed destinations in project",
+        "The AppProject does not allow this repository, destination or kind.",
+    ),
     (r"(?i)namespaces? \"[^\"]*\" not found", "Set create_namespace, or create the destination namespace."),
     (
         r"(?i)will wipe out all resources",

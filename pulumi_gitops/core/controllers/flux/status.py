@@ -23,14 +23,51 @@ _TRANSIENT = re.compile(
     r"dependency .* is not ready|dependencies do not meet|artifact not found|source artifact not found|"
     r"not found, requeuing|the server is currently unable"
 )
+# The first one that fits counts: what is particular stands before what is general.
 _HINTS = (
+    (r"(?i)proxy authentication required", "The proxy refuses: check its URL, user name and password."),
+    (
+        r"(?i)/access_tokens|github app",
+        (
+            "GitHub refuses the App: check github_app_id, github_app_installation_id, github_app_private_key and "
+            "github_app_url of the repository."
+        ),
+    ),
+    (
+        r"(?i)ssh: unable to authenticate",
+        "The Git server does not take the key: add its public key there, or correct ssh_private_key of the repository.",
+    ),
+    (
+        r"(?i)key mismatch",
+        (
+            "The server has another host key than before. If its owner has changed it, correct known_hosts of the "
+            "repository."
+        ),
+    ),
+    (r"(?i)knownhosts|host key|known_hosts", "Add the host key of the server to known_hosts of the repository."),
+    (
+        r"(?i)tls: (certificate required|bad certificate)",
+        "The server wants a client certificate that it knows: client_cert and client_key of the repository.",
+    ),
+    (
+        r"(?i)unknown authority",
+        "The certificate of the server is signed by an authority that Flux does not know: ca_cert of the repository.",
+    ),
+    (
+        r"(?i)signature verification|cannot verify (signature|tag)|SSH signature|PGP signature",
+        "Only what is signed by a key in the Secret that verify names is taken: sign it, or add the key.",
+    ),
+    (
+        r"(?i)kustomize build failed|accumulating resources|error converting YAML",
+        "Correct the kustomization: `kustomize build` shows the same.",
+    ),
     (
         r"(?i)authentication|authorization failed|unauthorized|invalid credentials|\b40[13]\b",
         "The Git server refuses Flux: check the credentials of the repository.",
     ),
     (
-        r"(?i)knownhosts|host key|known_hosts",
-        "The host key is not the expected one: check known_hosts of the repository.",
+        r"(?i)repository not found",
+        "Check the URL of the repository. Some servers also say so to those who may not see it.",
     ),
     (
         r"(?i)couldn't find remote ref|(reference|object) not found|unable to resolve|no match found for semver",
@@ -40,12 +77,11 @@ _HINTS = (
         r"(?i)path not found|no such file or directory|stat .*: no such",
         "The path is not in the repository at this revision: check it, or push it first.",
     ),
-    (
-        r"(?i)kustomize build failed|accumulating resources",
-        "Correct the kustomization: `kustomize build` shows the same.",
-    ),
     (r"(?i)namespaces? \"[^\"]*\" not found", "Set create_namespace, or create the destination namespace."),
-    (r"(?i)forbidden|cannot patch resource", "The service account that Flux applies with lacks this right."),
+    (
+        r"(?i)forbidden|cannot patch resource",
+        "The service account that Flux applies with lacks this right: give it a role there.",
+    ),
     (r"(?i)dry-run failed|is invalid", "Correct the manifest in the repository."),
     (
         r"(?i)connection refused|no such host|i/o timeout|dial tcp|certificate|x509",
