@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from ..deploy.prepare import MANAGED_BY
 from ..objects import KubeObject, labels_of
 
-MANAGED_BY = {"app.kubernetes.io/managed-by": "pulumi-gitops"}
+__all__ = ["MANAGED_BY", "is_ours"]
 
 
 def is_ours(obj: KubeObject) -> bool:

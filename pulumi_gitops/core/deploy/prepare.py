@@ -16,6 +16,16 @@ from ..errors import EmptySetError, InputError, ManifestError
 from ..objects import KubeObject, ObjectRef, copied, is_crd, labels_of, pod_template_of, with_metadata
 
 PART_OF_LABEL = "applyset.kubernetes.io/part-of"
+MANAGED_BY = {"app.kubernetes.io/managed-by": "pulumi-gitops"}
+"""Labels of what our faces make: wiring, records."""
+
+# In Secrets of ours that hold the access to a repository or cluster: what says where it is, and not who may use it.
+# Where it is secret all the same, it is registered by the option that it comes from.
+_PUBLIC_ENTRIES = frozenset({
+    *("type", "url", "name", "server", "project", "enableOCI", "username", "noProxy", "known_hosts"),
+    *("githubAppID", "githubAppInstallationID", "githubAppEnterpriseBaseUrl", "githubAppBaseURL"),
+    *("ca.crt", "tls.crt", "tlsClientCertData"),
+})  # fmt: skip
 # Digest key for Secret values: it keeps a digest from being a plain hash of a guessable value.
 _DIGEST_KEY = b"pulumi-gitops secret value"
 
@@ -58,6 +68,7 @@ def is_secret(obj: KubeObject) -> bool:
 
 def _encode_secret(obj: KubeObject, ref: ObjectRef) -> None:
     data = dict(obj.get("data") or {})
+    public = _PUBLIC_ENTRIES if MANAGED_BY.items() <= labels_of(obj).items() else frozenset()
     for key, value in data.items():
         if not isinstance(value, str):
             raise ManifestError(f"{ref}: data[{key}] is not text", hint="Quote it, or use stringData for plain text.")
@@ -68,7 +79,8 @@ def _encode_secret(obj: KubeObject, ref: ObjectRef) -> None:
     for key, value in (obj.pop("stringData", None) or {}).items():
         if not isinstance(value, str):
             raise ManifestError(f"{ref}: stringData[{key}] is not text", hint="Quote the value.")
-        redact.register(value)
+        if key not in public:
+            redact.register(value)
         data[key] = base64.b64encode(value.encode()).decode()
     if data or "data" in obj:
         obj["data"] = data

@@ -31,6 +31,16 @@ def test_plain_text_of_a_secret_is_encoded_and_kept_out_of_texts():
     assert redact(f"{CANARY} {encoded}") == "*** ***"
 
 
+def test_of_a_connection_that_we_made_only_the_login_is_kept_out_of_texts():
+    ours = {"name": "repo-config", "labels": {"app.kubernetes.io/managed-by": "pulumi-gitops"}}
+    values = {"url": "https://git.example.com/c.git", "type": "helm", "username": "deployer", "password": CANARY}
+    prepare([secret(metadata=ours, stringData=values)], "argocd")
+    said = "helm: https://git.example.com/c.git refuses deployer with "
+    assert redact(said + CANARY) == said + "***"
+    prepare([secret(stringData={"username": "somebody-else"})], "shop")
+    assert redact("somebody-else") == "***", "what users keep in their own Secrets is theirs to say"
+
+
 def test_what_the_server_sets_is_not_sent():
     given = {**config(creationTimestamp=None), "status": {"x": 1}}
     assert prepare([given], "shop") == [config()]
