@@ -67,7 +67,8 @@ def is_one_shot(manager: str) -> bool:
     """Tell whether a field manager is a tool that a person ran (kubectl, Helm, kapp, ...)."""
     if manager.startswith("kapp"):
         return not manager.startswith("kapp-controller")  # which applies again by itself
-    return manager.startswith(_ONE_SHOT_MANAGERS)
+    # helm-controller is no helm.
+    return manager.startswith(_ONE_SHOT_MANAGERS) and not is_controller(manager)
 
 
 def is_controller(manager: str) -> bool:

@@ -247,6 +247,11 @@ def test_fields_of_tools_become_ours_in_one_patch_that_holds_only_for_what_was_r
     assert live == before
 
 
+def test_a_controller_of_flux_is_not_taken_for_the_tool_whose_name_it_begins_with():
+    finalizer = {"f:metadata": {"f:finalizers": {}}}
+    assert left_behind(deployment({}, entry("helm-controller", finalizer, "Update"))) == ()
+
+
 def test_what_we_do_not_own_yet_becomes_ours_and_nothing_is_patched_in_vain():
     live = deployment({}, entry("helm", REPLICAS, "Update"), entry("OpenAPI-Generator", {}, "Update"))
     assert left_behind(live) == ("OpenAPI-Generator", "helm")
