@@ -87,7 +87,8 @@ def _finished(_cluster: Cluster, _namespace: str) -> bool:
 WEAVE_GITOPS = Hosted(
     name="weave_gitops",
     title="Weave GitOps",
-    binaries=(API, "kubectl"),
+    # helm renders the chart.
+    binaries=(API, "kubectl", "helm"),
     ports=(API, _METRICS),
     kinds=("Deployment",),
     selector="app.kubernetes.io/part-of=weave-gitops",

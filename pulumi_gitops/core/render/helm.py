@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import EmptySetError, InputError, SourceUnavailableError
 from ..process import run
+from ..redact import redact
 from ..yamlio import dump
 from .boundary import is_file, is_folder, is_remote, resolved
 from .helm_chart import OCI, check_chart
@@ -119,7 +120,11 @@ def pull_chart(reference: str, *, timeout: float = 120.0, binary: str = "") -> b
             check=False,
         )
         if result.returncode != 0:
-            raise failure(located, result.stderr, result.returncode)
+            raise SourceUnavailableError(
+                f"the chart {located} can not be fetched: {redact(result.stderr).strip()}",
+                hint="Check reference, version and network; a private registry needs helm registry login.",
+                details={"returncode": result.returncode},
+            )
         (archive,) = target.iterdir()
         return archive.read_bytes()
 

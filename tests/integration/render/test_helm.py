@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_gitops.core.errors import InputError, ManifestError, SourceUnavailableError
-from pulumi_gitops.core.render import HelmChart, Overrides, Sources, render, render_helm
+from pulumi_gitops.core.render import HelmChart, Overrides, Sources, pull_chart, render, render_helm
 
 from .conftest import LOGIN
 
@@ -247,6 +247,20 @@ def test_a_chart_of_a_registry_is_fetched_with_the_users_login(rendered, archive
     assert rendered(chart=f"{chart}:1.2.3", allow_network=True).objects == result.objects
     with pytest.raises(SourceUnavailableError, match="not found"):
         rendered(chart=chart, version="9.9.9", allow_network=True)
+
+
+def test_a_chart_of_a_registry_is_pulled_as_it_was_pushed(archive, helm, logged_in, monkeypatch, tmp_path):
+    logged_in.add_chart("team/shop", "1.2.3", archive.read_bytes())
+    chart = f"oci://{logged_in.address}/team/shop"
+    assert pull_chart(f"{chart}:1.2.3", binary=helm) == archive.read_bytes()
+    with pytest.raises(SourceUnavailableError, match=r"team/shop:9\.9\.9 can not be fetched: .*not found"):
+        pull_chart(f"{chart}:9.9.9", binary=helm)
+    with pytest.raises(InputError, match="has no version"):
+        pull_chart(chart, binary=helm)
+    monkeypatch.setenv("HELM_CONFIG_HOME", str(tmp_path / "nothing"))
+    with pytest.raises(SourceUnavailableError) as caught:
+        pull_chart(f"{chart}:1.2.3", binary=helm)
+    assert "helm registry login" in caught.value.hint
 
 
 def test_a_registry_that_refuses_is_named_with_what_to_do(rendered, archive, registry, monkeypatch, tmp_path):
