@@ -10,7 +10,7 @@ import pytest
 
 from pulumi_gitops.core import controllers
 from pulumi_gitops.core.deploy import read_release
-from pulumi_gitops.core.errors import InputError, RemovalRefusedError, SyncFailedError
+from pulumi_gitops.core.errors import InputError, OwnershipError, RemovalRefusedError, SyncFailedError
 from pulumi_gitops.core.git import Credentials, commit_files
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.sandbox import flux_manifest
@@ -241,3 +241,27 @@ def test_a_folder_of_oci_artifacts_is_synced_with_the_password_of_the_registry_a
             assert len(controllers.remove_repository(cluster, repository)) == 2
             assert cluster.find(settings) is None
             cluster.delete(ObjectRef("", "v1", "Namespace", "", name))
+
+
+def test_a_source_of_an_application_and_a_connected_repository_of_one_name_leave_each_other_alone(
+    cluster, repository, service
+):
+    def application(name):
+        return controllers.ApplicationSpec(
+            controller="flux", name=name, url=repository.url, path="apps", destination_namespace=name, wait=False
+        )
+
+    with pytest.raises(OwnershipError, match="is a connected repository") as refused:
+        controllers.apply_application(cluster, application("config"))
+    assert "repository: config" in refused.value.hint
+    controllers.apply_application(cluster, application(service.name))
+    other = dataclasses.replace(repository, name=service.name)
+    with pytest.raises(OwnershipError, match=f"is the source of the application {service.name}"):
+        controllers.apply_repository(cluster, other)
+    assert not controllers.remove_repository(cluster, other)
+    source = ObjectRef("source.toolkit.fluxcd.io", "v1", "GitRepository", "flux-system", service.name)
+    assert cluster.find(source) is not None
+    controllers.remove_application(cluster, application("config"))
+    assert cluster.find(source._replace(name="config")) is not None
+    controllers.remove_application(cluster, application(service.name))
+    assert cluster.find(source) is None

@@ -58,6 +58,15 @@ def test_components_that_are_not_wanted_go_with_their_definitions():
     }
 
 
+def test_without_notification_controller_the_others_send_no_events():
+    spec = ControllerSpec(name="flux", components=["source-controller", "kustomize-controller"])
+    adjusted = flux.adjust(FLUX, spec)
+    assert "--events-addr=" in args(adjusted, "source-controller")
+    assert "--events-addr=" in args(adjusted, "kustomize-controller")
+    everything = flux.adjust(FLUX, ControllerSpec(name="flux"))
+    assert not [arg for arg in args(everything, "source-controller") if arg.startswith("--events-addr")]
+
+
 def test_flags_take_the_place_of_those_in_the_manifests_and_lockdown_reaches_who_applies():
     spec = ControllerSpec(name="flux", log_level="debug", concurrency=20, multitenant=True, network_policies=False)
     adjusted = flux.adjust(FLUX, spec)

@@ -31,6 +31,7 @@ _GROUPS = {
 _LOCKDOWN = ("--no-cross-namespace-refs=true",)
 _REMOTE_BASES = "--no-remote-bases=true"
 _DEFAULT_ACCOUNT = "--default-service-account=default"
+_EVENTS_TO = "notification-controller"
 _APPLIERS = frozenset({"kustomize-controller", "helm-controller"})
 
 
@@ -43,6 +44,9 @@ def adjust(objects: Sequence[KubeObject], spec: ControllerSpec) -> list[KubeObje
     wanted = _wanted(objects, spec)
     result = [obj for obj in objects if _stays(obj, wanted, network_policies=spec.network_policies)]
     flags = _flags(spec)
+    if spec.components and _EVENTS_TO not in wanted:
+        # As `flux install --components` does: nobody would take the events.
+        flags.append("--events-addr=")
     return [_with_flags(obj, flags, spec) for obj in result]
 
 
@@ -69,7 +73,7 @@ def _stays(obj: KubeObject, wanted: frozenset[str], *, network_policies: bool) -
     left_out = set(COMPONENTS) - wanted
     if ref.name in left_out and ref.kind in ("Deployment", "ServiceAccount", "Service"):
         return False
-    if "notification-controller" in left_out and ref.name in ("webhook-receiver", "allow-webhooks"):
+    if _EVENTS_TO in left_out and ref.name in ("webhook-receiver", "allow-webhooks"):
         return False
     group = str((obj.get("spec") or {}).get("group") or "") if is_crd(obj) else ""
     return not group or group not in {_GROUPS.get(component) for component in left_out}

@@ -23,6 +23,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+):(?!//)(.+)")
 DEFAULT_BRANCH = "main"
 
+OWN_SOURCE = "pulumi-gitops/application"
+"""Annotation of the source that an application without a connected repository has for itself; its value is the name."""
+
 
 def source_ref(kind: str, name: str, namespace: str) -> ObjectRef:
     """Return the identity of a source: a GitRepository, HelmRepository or OCIRepository."""
@@ -152,7 +155,9 @@ def application_objects(spec: ApplicationSpec) -> list[KubeObject]:
     if spec.create_namespace:
         objects.append(_object(ObjectRef("", "v1", "Namespace", "", spec.destination_namespace)))
     if not spec.repository:
-        objects.append(_own_source(spec))
+        source = _own_source(spec)
+        source["metadata"]["annotations"] = {OWN_SOURCE: spec.name}
+        objects.append(source)
     application = {**_object(application_ref(spec)), "spec": _chart(spec) if spec.is_chart else _kustomization(spec)}
     if spec.labels:
         application["metadata"]["labels"] = {**spec.labels, **application["metadata"]["labels"]}
