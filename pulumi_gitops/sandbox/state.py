@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,9 @@ def load(folder: Path) -> State | None:
         record: dict[str, Any] = json.loads((folder / _FILE).read_bytes())
         owner = record.pop("owner")
         processes = {name: ProcessId(**process) for name, process in record.pop("processes").items()}
+        # A newer version may record more; that is no reason to take its sandbox for damaged, and remove it.
+        known = {field.name for field in fields(State)}
+        record = {key: value for key, value in record.items() if key in known}
         return State(folder=folder, owner=ProcessId(**owner) if owner else None, processes=processes, **record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

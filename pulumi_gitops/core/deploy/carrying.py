@@ -184,7 +184,7 @@ def _without_values(payload: KubeObject) -> KubeObject:
 
 def _close(cluster: Cluster, record: Record, started: float, *, status: str, message: str = "") -> Record:
     latest = dataclasses.replace(
-        record.revisions[-1], status=status, message=message[:2000], seconds=round(time.monotonic() - started, 1)
+        record.revisions[-1], status=status, message=message[:2000], seconds=round(time.monotonic() - started, 3)
     )
     return records.write(cluster, dataclasses.replace(record, revisions=(*record.revisions[:-1], latest)))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -53,6 +54,13 @@ def test_nobody_else_can_read_a_record(record, tmp_path):
     record.save()
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("state.json", 0o600)]
     assert "canary" not in repr(record)
+
+
+def test_a_record_of_a_newer_version_is_no_damaged_one(record, tmp_path):
+    record.save()
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "invented_later": True}))
+    assert state.load(tmp_path) == record
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"owner": 1, "processes": {}}'])

@@ -24,6 +24,7 @@ from ...deploy import (
     deploy,
     read_release,
 )
+from ...deploy.applying import await_served
 from ...deploy.handover import hand_over, remembered, take_back
 from ...deploy.record import read as read_record
 from ...errors import NotFoundError, OwnershipError
@@ -199,7 +200,8 @@ class SelfManaged:
         objects = self._objects()
         if check and not self.cluster.serves(API_VERSION, "Application"):
             return tuple(Change(Action.CREATE, ObjectRef.of(obj)) for obj in objects)
-        self.cluster.discovery.refresh()
+        # Where another Argo CD was removed a moment ago, its kinds are named, then not, then named again.
+        await_served(self.cluster, self.release.objects)
         changes = apply_objects(self.cluster, objects, check=check)
         # A password that is no longer given does not stay.
         stale = set(_connections(self.cluster, self.release.namespace)) - set(map(ObjectRef.of, objects))
