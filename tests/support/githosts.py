@@ -31,6 +31,7 @@ class GitHosts:
         mark: Part of all secrets, by which a test finds them in what was printed.
 
     Attributes:
+        root: Holds the bare repository.
         password: Password of the user ``ci``; like the token and the keys a test may change it.
         token: Bearer token.
         ssh: Server for SSH.
@@ -44,7 +45,7 @@ class GitHosts:
         self.password, self.token = f"{mark}-password", f"{mark}-token"
         self.authority = Authority(folder)
         self.ssh_key, public = new_key()
-        root = folder / "repositories"
+        self.root = root = folder / "repositories"
         self.ssh = SshGitServer(root)
         self.ssh.accepted.add(public)
         self.app_key, app_public = new_app_key()
@@ -78,11 +79,6 @@ class GitHosts:
         return f"{self._https.url}/{_REPOSITORY}.git"
 
     @property
-    def ssh_url(self) -> str:
-        """URL of the repository over SSH."""
-        return self.ssh.url(_REPOSITORY)
-
-    @property
     def secrets(self) -> list[str]:
         """What must not be seen anywhere: a line out of every key, and all that has the mark in it."""
         keys = (self.ssh_key, self.app_key, self.client_key)
@@ -95,8 +91,27 @@ class GitHosts:
         url = f"{self._local.url}/{_REPOSITORY}.git"
         return commit_files(url, "main", files=content, message=f"Make it {colour}").commit
 
+    def under(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Return options with the URL of the same repository under another name, for Argo CD goes by URLs."""
+        link = self.root / f"{name}.git"
+        if not link.is_symlink():
+            link.symlink_to(f"{_REPOSITORY}.git")
+        return {**options, "url": f"{options['url'].rpartition('/')[0]}/{link.name}"}
+
+    def rotate(self) -> None:
+        """Take other passwords, tokens and keys from now on, and none of those of before."""
+        self.password, self.token = f"{self.password}-next", f"{self.token}-next"
+        self.ssh_key, public = new_key()
+        self.ssh.accepted.clear()
+        self.ssh.accepted.add(public)
+        self.app_key, self.github.key = new_app_key()
+        self.github.tokens.clear()
+
     def kinds(self, controller: str) -> dict[str, dict[str, Any]]:
-        """Return the options of a repository for every kind of credentials; `controller_options` go with them."""
+        """Return the options of a repository for every kind of credentials; `controller_options` go with them.
+
+        Each is of a URL of its own.
+        """
         login = {"username": "ci", "password": self.password}
         app = {
             "github_app_id": str(self.github.app),
@@ -116,10 +131,10 @@ class GitHosts:
         if controller == "flux":
             for options in kinds.values():
                 options["ca_cert"] = self.authority.certificate
-        kinds["ssh"] = {"url": self.ssh_url, "ssh_private_key": self.ssh_key}
+        kinds["ssh"] = {"url": self.ssh.url(_REPOSITORY), "ssh_private_key": self.ssh_key}
         if controller == "flux":
             kinds["ssh"]["known_hosts"] = self.ssh.known_hosts
-        return kinds
+        return {kind: self.under(kind, options) for kind, options in kinds.items()}
 
     def controller_options(self, controller: str) -> dict[str, Any]:
         """Return the options of the controller itself that :meth:`kinds` need."""
