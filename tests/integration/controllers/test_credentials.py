@@ -23,6 +23,7 @@ from pulumi_gitops.sandbox import flux_manifest
 from tests.support.githosts import GitHosts
 from tests.support.github_standin import new_app_key
 from tests.support.gitssh import SshGitServer, new_key
+from tests.support.sshsig import sign_head
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
@@ -269,3 +270,29 @@ def test_what_is_wrong_is_said_in_the_controllers_words_with_what_to_do_long_bef
     assert re.search(hint, error.hint)
     assert seconds < WAIT / 2
     assert not [secret for secret in wired.hosts.secrets if secret in str(error.as_dict())]
+
+
+@pytest.mark.parametrize("wired", ["flux"], indirect=True)
+def test_what_flux_is_to_verify_is_delivered_when_it_is_signed_by_a_key_of_the_team(wired):
+    private, public = new_key()
+    keys = ObjectRef("", "v1", "Secret", "flux-system", wired.name("keys"))
+    metadata = {"name": keys.name, "namespace": keys.namespace}
+    team = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"team.sshpub": public}}
+    wired.cluster.create(team)
+    options = wired.hosts.kinds("flux")["password"] | {"verify": {"mode": "HEAD", "secret": keys.name}}
+    repository = wired.repository("signed", options)
+    application = wired.application("signed", options["url"])
+    try:
+        controllers.apply_repository(wired.cluster, repository)
+        for signer in (None, new_key()[0]):
+            if signer:
+                sign_head(wired.hosts.root / "config.git", "main", signer)
+            with pytest.raises(SyncFailedError, match="signature") as caught:
+                controllers.apply_application(wired.cluster, application)
+            assert "verify" in caught.value.hint
+        wired.hosts.commit("red")
+        signed = sign_head(wired.hosts.root / "config.git", "main", private)
+        assert controllers.apply_application(wired.cluster, application).revision == signed
+    finally:
+        wired.remove(repository, application)
+        wired.cluster.delete(keys)

@@ -14,7 +14,7 @@ from ...objects import KubeObject, ObjectRef
 from .status import REFRESH_ANNOTATION, AppStatus, Goal, Step, Verdict, hint_for, judge, read
 
 # Out of sync and nothing happens: the controller is asked to look again, in case it missed something.
-_NUDGE_SECONDS = 15.0
+_NUDGE_SECONDS = 5.0
 _OPERATOR = "pulumi-gitops"
 
 
