@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from ..cluster import Cluster
 from ..errors import GitOpsError
-from ..objects import KubeObject, is_crd, uid_of
+from ..objects import KubeObject, ObjectRef, is_crd, uid_of
 from .adoption import take_over
 from .model import Action, Progress, ProgressCallback
 from .order import STAGES, ranks, stage_of
@@ -35,6 +36,7 @@ def apply_steps(
     timeout: float = 300.0,
     checkpoint: Checkpoint = lambda: None,
     done: dict[str, KubeObject] | None = None,
+    wait: bool = True,
 ) -> dict[str, KubeObject]:
     """Apply the steps that send something.
 
@@ -47,6 +49,7 @@ def apply_steps(
         timeout: Seconds for a group to get ready before the next one.
         checkpoint: See :data:`Checkpoint`.
         done: Is filled with what was applied, so that it is known after a failure as well.
+        wait: Wait until new CRDs are served, even if nothing of the set is of their kinds.
 
     Returns:
         Key -> object as the server returned it.
@@ -58,49 +61,87 @@ def apply_steps(
     """
     done = {} if done is None else done
     work = [step for step in steps if step.sends]
-    total = len(work)
-
-    def apply(step: Step) -> KubeObject:
-        if step.change.action is Action.RECREATE:
-            _delete_first(cluster, step, timeout)
-        elif step.takes_over and step.live is not None:
-            take_over(cluster, step.live)
-        answer = cluster.apply(step.payload, force=step.force)
-        done[step.change.ref.key] = answer
-        progress(Progress("apply", str(step.change), len(done), total, step.change.ref))
-        return answer
-
-    def apply_batch(batch: Sequence[Step]) -> list[KubeObject]:
-        checkpoint()
-        results = each(apply, batch)
-        failures = [
-            (step.change.ref, result)
-            for step, result in zip(batch, results, strict=True)
-            if isinstance(result, GitOpsError)
-        ]
-        raise_failures(failures, what="apply", total=total)
-        return [result for result in results if isinstance(result, dict)]
-
-    definitions = apply_batch([step for step in work if stage_of(step.change.ref.kind) == 0])
+    batches = _Batches(cluster, progress, timeout, checkpoint, done, len(work))
+    definitions = batches.apply([step for step in work if stage_of(step.change.ref.kind) == 0])
     # New kinds take a second or two to be served. Meanwhile everything else is applied, unless it is of such a kind.
     used = _uses(definitions, work)
     if used:
         _await_definitions(cluster, definitions, progress)
+    groups = _groups(steps)
+    for number, group in enumerate(groups, 1):
+        for stage in range(1, STAGES):
+            batches.apply([step for step in group if step.sends and stage_of(step.change.ref.kind) == stage])
+        if number < len(groups):
+            _await_group(cluster, group, done, timeout, progress)
+    if wait and not used:
+        _await_definitions(cluster, definitions, progress)
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """Applies steps that may be applied at the same time; the attributes are those of :func:`apply_steps`."""
+
+    cluster: Cluster
+    progress: ProgressCallback
+    timeout: float
+    checkpoint: Checkpoint
+    done: dict[str, KubeObject]
+    total: int
+
+    def apply(self, batch: Sequence[Step]) -> list[KubeObject]:
+        """Apply steps and return the objects as the server returned them; what failed is raised in the end."""
+        if not batch:
+            return []
+        self.checkpoint()
+        results = [answer for chain in each(self._chain, _chains(batch)) if isinstance(chain, list) for answer in chain]
+        failures = [(ref, result) for ref, result in results if isinstance(result, GitOpsError)]
+        raise_failures(failures, what="apply", total=self.total)
+        return [result for _, result in results if isinstance(result, dict)]
+
+    def _chain(self, chain: Sequence[Step]) -> list[tuple[ObjectRef, KubeObject | GitOpsError]]:
+        answers: list[tuple[ObjectRef, KubeObject | GitOpsError]] = []
+        for step in chain:
+            try:
+                answers.append((step.change.ref, self._one(step)))
+            except GitOpsError as error:
+                answers.append((step.change.ref, error))
+        return answers
+
+    def _one(self, step: Step) -> KubeObject:
+        if step.change.action is Action.RECREATE:
+            _delete_first(self.cluster, step, self.timeout)
+        elif step.takes_over and step.live is not None:
+            take_over(self.cluster, step.live)
+        answer = self.cluster.apply(step.payload, force=step.force)
+        self.done[step.change.ref.key] = answer
+        self.progress(Progress("apply", str(step.change), len(self.done), self.total, step.change.ref))
+        return answer
+
+
+def _groups(steps: Sequence[Step]) -> list[list[Step]]:
+    """Return all but the definitions, in the groups that wait for each other."""
     rank = ranks([step.wanted for step in steps])
     rest = sorted(
         (step for step in steps if stage_of(step.change.ref.kind)), key=lambda step: rank[step.change.ref.key]
     )
-    groups = [list(group) for _, group in groupby(rest, key=lambda step: rank[step.change.ref.key])]
-    for number, group in enumerate(groups, 1):
-        for stage in range(1, STAGES):
-            batch = [step for step in group if step.sends and stage_of(step.change.ref.kind) == stage]
-            if batch:
-                apply_batch(batch)
-        if number < len(groups):
-            _await_group(cluster, group, done, timeout, progress)
-    if not used:
-        _await_definitions(cluster, definitions, progress)
-    return done
+    return [list(group) for _, group in groupby(rest, key=lambda step: rank[step.change.ref.key])]
+
+
+def _chains(batch: Sequence[Step]) -> list[list[Step]]:
+    """Return what is applied at the same time, each a list of steps that are applied one after the other.
+
+    New Services are: at the same time they dispute cluster IPs with each other in the API server, and one takes up to a
+    second that takes milliseconds alone.
+    """
+    services: list[Step] = []
+    others: list[list[Step]] = []
+    for step in batch:
+        if step.live is None and step.change.ref.group_kind == "Service":
+            services.append(step)
+        else:
+            others.append([step])
+    return [services, *others] if services else others
 
 
 def _uses(definitions: Sequence[KubeObject], work: Sequence[Step]) -> bool:

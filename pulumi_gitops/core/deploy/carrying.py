@@ -72,7 +72,15 @@ def carry_out(
     applied: dict[str, KubeObject] = {}
     statuses: tuple[ObjectStatus, ...] = ()
     try:
-        apply_steps(cluster, planned.steps, progress, timeout=spec.wait_timeout, checkpoint=checkpoint, done=applied)
+        apply_steps(
+            cluster,
+            planned.steps,
+            progress,
+            timeout=spec.wait_timeout,
+            checkpoint=checkpoint,
+            done=applied,
+            wait=spec.wait,
+        )
         if spec.wait:
             statuses = await_ready(cluster, planned, applied, progress)
         checkpoint()
