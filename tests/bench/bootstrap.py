@@ -7,6 +7,8 @@ recorded with it elsewhere stand beside ours and are called so: an order of magn
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pulumi_gitops.core.cluster import Cluster
 from pulumi_gitops.core.objects import ObjectRef
 
@@ -18,16 +20,17 @@ RECORDED = Bootstrap(up=55.0, again=8.0, destroy=49.0, state=1_900_000)
 """Argo CD's install manifest as resources of pulumi-kubernetes 4.32 against the same control plane, another machine."""
 
 
-def bootstrap(tool: OursPulumi, place: Place, cluster: Cluster) -> Bootstrap:
+def bootstrap(tool: OursPulumi, place: Place, cluster: Cluster, manifest: Path) -> Bootstrap:
     """Install Argo CD, look whether it is installed, and remove it; return what each took.
 
     Args:
         tool: Runs the program.
         place: Where; Argo CD gets the namespace of this name, which is gone afterwards.
         cluster: A connection of our own, to see that it was done.
+        manifest: The install manifest.
     """
     tool.prepare(place)
-    inputs = {"namespace": place.namespace, "wait_timeout": 600}
+    inputs = {"namespace": place.namespace, "manifests": str(manifest), "wait_timeout": 600}
     program = f'import pulumi_gitops as gitops\n\ngitops.ArgoCD("argocd", {inputs!r})\n'
     (place.folder / "__main__.py").write_text(program)
     namespace = ObjectRef("", "v1", "Namespace", "", place.namespace)
