@@ -27,7 +27,7 @@ class ApplicationArgs(TypedDict):
     """Folder of the repository that holds the manifests."""
     revision: NotRequired[pulumi.Input[str]]
     """Branch, tag or commit. With Flux HEAD is the branch main, a tag is written tag:v1, a range of versions
-    semver:1.x. Default: HEAD."""
+    semver:1.x; with repository, that one says it. Default: HEAD."""
     project: NotRequired[pulumi.Input[str]]
     """Argo CD: project. Default: default."""
     auto_sync: NotRequired[bool]

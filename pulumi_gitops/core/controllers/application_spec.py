@@ -32,6 +32,14 @@ _FOLDER_ONLY = (
 _CHART_ONLY = ("remediation", "drift_detection")
 _FOLDER_SOURCES = ("git", "oci")
 _DRIFT_MODES = ("enabled", "warn", "disabled")
+# Whether it is a chart -> what it is, and where it is said what is followed.
+_REVISION_ELSEWHERE = {
+    True: ("a chart", "Give the version of the chart as helm.version."),
+    False: (
+        "a folder of a connected repository",
+        "Leave it out: what is followed is said by branch, tag, semver or commit of the repository.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +52,8 @@ class ApplicationSpec:
         url: URL of the repository. With Flux and `repository` it is not needed.
         path: Folder in it.
         revision: Branch, tag or commit id. With Flux ``HEAD`` is the branch ``main``, a tag is written ``tag:v1``, and
-            a range of versions ``semver:1.x``; of OCI artifacts it is a tag (``HEAD`` is ``latest``) or a digest.
+            a range of versions ``semver:1.x``; of OCI artifacts it is a tag (``HEAD`` is ``latest``) or a digest. With
+            `repository` that one says it, and of charts ``helm.version``.
         destination_namespace: Namespace of the objects that name none.
         project: Argo CD project.
         auto_sync: The controller syncs by itself; nothing is awaited otherwise (Flux: suspended).
@@ -169,6 +178,11 @@ class ApplicationSpec:
             )
         if self.repository_type not in _FOLDER_SOURCES:
             raise InputError(f"repository_type {self.repository_type!r} is none of {', '.join(_FOLDER_SOURCES)}")
+        if self.revision != "HEAD" and (self.is_chart or self.repository):
+            what, instead = _REVISION_ELSEWHERE[self.is_chart]
+            raise InputError(
+                f"application {self.name}: revision is not for {what}", hint=instead, details={"property": "revision"}
+            )
         what = "chart" if self.is_chart else "folder"
         refuse(self, _FOLDER_ONLY if self.is_chart else _CHART_ONLY, f"a {what}, for Flux,")
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from ..cluster import Cluster
 from ..deploy import Action, Change, ProgressCallback, apply_objects, delete_objects
 from ..deploy.model import ignore_progress
+from ..deploy.ownership import release_of
 from ..errors import ControllerError, ControllerMissingError, OwnershipError, RemovalBlockedError
 from ..objects import KubeObject, ObjectRef
 from .application_set import ApplicationSetSpec
@@ -18,6 +19,7 @@ from .argocd.wiring import application_ref, application_set_ref
 from .backends import Backend, backend
 from .marks import is_ours
 from .repository_spec import RepositorySpec
+from .sources import own_sources, refuse_mixing, without_applications
 from .specs import ApplicationResult, ApplicationSetResult, SyncResult, SyncSpec
 
 
@@ -41,6 +43,7 @@ def apply_repository(cluster: Cluster, spec: RepositorySpec, *, check: bool = Fa
 
     Raises:
         ControllerMissingError: The controller is not installed.
+        OwnershipError: Its name is that of a source which an application of Flux has for itself.
     """
     knows = backend(spec.controller)
     return _apply(cluster, knows, knows.repository_objects(spec), spec.target_namespace, check=check)
@@ -52,7 +55,7 @@ def remove_repository(cluster: Cluster, spec: RepositorySpec, *, check: bool = F
     Raises:
         OwnershipError: An object of that name was not made by us.
     """
-    refs = backend(spec.controller).repository_refs(spec)
+    refs = without_applications(cluster, backend(spec.controller).repository_refs(spec))
     return _remove(cluster, list(reversed(refs)), check=check)
 
 
@@ -114,13 +117,19 @@ def apply_application(
 
     Raises:
         ControllerMissingError: The controller is not installed.
+        OwnershipError: Something of its name belongs to a release, or is a connected repository.
         SyncFailedError: The controller reports an error, in its own words.
         SyncTimeoutError: It took longer than `wait_timeout`.
     """
     knows = backend(spec.controller)
     objects = knows.application_objects(spec)
     ref = ObjectRef.of(objects[-1])
+    _refuse_of_release(cluster.find(ref), ref)
     changes = _apply(cluster, knows, objects, spec.target_namespace, check=check)
+    # It may have had a source of its own before, or one of another kind.
+    made = {ObjectRef.of(obj).key for obj in objects}
+    left = [source for source in _own_sources(cluster, spec) if source.key not in made]
+    changes += _remove(cluster, left, check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
     if check or not (spec.wait and spec.auto_sync):
         state = knows.state(cluster.find(ref))
     else:
@@ -133,25 +142,35 @@ def remove_application(
 ) -> ApplicationResult:
     """Remove an application and, through its finalizer, what it deployed; none is no change.
 
+    Only its name counts, and what is ours: whether it is a folder or a chart, the cluster tells.
+
     Raises:
         OwnershipError: The application of that name was not made by us.
         RemovalBlockedError: It did not go away in time; says what blocks.
     """
     knows = backend(spec.controller)
-    objects = knows.application_objects(spec)
-    ref = ObjectRef.of(objects[-1])
-    live = cluster.find(ref)
-    if live is not None and not check and is_ours(live):
-        knows.clear_the_way(cluster, live)
-    try:
-        changes = _remove(cluster, [ref], check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
-    except RemovalBlockedError as e:
-        reasons, hint = knows.blocked_hint(cluster.find(ref))
-        raise RemovalBlockedError("\n".join([e.message, *reasons]), hint=hint, details=e.details) from e
+    refs = knows.kinds_of(spec.name, spec.target_namespace)
+    found = {ref: live for ref in refs if (live := cluster.find(ref)) is not None}
+    ours = {ref: live for ref, live in found.items() if is_ours(live)}
+    changes: tuple[Change, ...] = ()
+    for ref, live in (ours or found).items():
+        if not check and is_ours(live):
+            knows.clear_the_way(cluster, live)
+        try:
+            changes += _remove(
+                cluster, [ref], check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress
+            )
+        except RemovalBlockedError as e:
+            reasons, hint = knows.blocked_hint(cluster.find(ref))
+            raise RemovalBlockedError("\n".join([e.message, *reasons]), hint=hint, details=e.details) from e
     # Its own source goes after it; the namespace that it deployed into stays, as with Argo CD.
-    sources = [ObjectRef.of(obj) for obj in objects[:-1] if obj["kind"] != "Namespace"]
+    sources = _own_sources(cluster, spec)
     changes += _remove(cluster, sources, check=check, timeout=spec.wait_timeout, progress=progress)
     return ApplicationResult("", "", "", changes)
+
+
+def _own_sources(cluster: Cluster, spec: ApplicationSpec) -> list[ObjectRef]:
+    return own_sources(cluster, spec.name, spec.target_namespace) if spec.controller == "flux" else []
 
 
 def apply_application_set(
@@ -226,7 +245,8 @@ def sync(
         return _sync_set(cluster, spec, progress or ignore_progress, check=check)
     knows = backend(spec.controller)
     refs = knows.kinds_of(spec.name, spec.target_namespace)
-    live = next((found for ref in refs if (found := cluster.find(ref)) is not None), None)
+    found = [live for ref in refs if (live := cluster.find(ref)) is not None]
+    live = next((live for live in found if is_ours(live)), found[0] if found else None)
     if live is None:
         if check:
             return SyncResult(spec.revision or "", "", "", changed=True)
@@ -253,7 +273,12 @@ def _sync_set(cluster: Cluster, spec: SyncSpec, progress: ProgressCallback, *, c
 
 
 def _apply(
-    cluster: Cluster, knows: Backend, objects: Sequence[KubeObject], namespace: str, *, check: bool
+    cluster: Cluster,
+    knows: Backend,
+    objects: Sequence[KubeObject],
+    namespace: str,
+    *,
+    check: bool,
 ) -> tuple[Change, ...]:
     try:
         _require_controller(cluster, knows, namespace)
@@ -264,6 +289,7 @@ def _apply(
         return tuple(
             Change(Action.CREATE, ObjectRef.of(obj), reason="the controller is not there yet") for obj in objects
         )
+    refuse_mixing(cluster, objects)
     return apply_objects(cluster, objects, check=check)
 
 
@@ -295,7 +321,16 @@ def _remove(
     return delete_objects(cluster, found, check=check, wait=wait, wait_timeout=timeout, progress=progress)
 
 
+def _refuse_of_release(live: KubeObject | None, ref: ObjectRef) -> None:
+    if live is not None and release_of(live):
+        raise OwnershipError(
+            f"{ref} belongs to a release of pulumi-gitops",
+            hint="Change it, or remove it, with that release: the controller or deployment that it is part of.",
+        )
+
+
 def _checked(live: KubeObject, ref: ObjectRef) -> bool:
+    _refuse_of_release(live, ref)
     if not is_ours(live):
         raise OwnershipError(
             f"{ref} was not made by pulumi-gitops, so it is not removed",

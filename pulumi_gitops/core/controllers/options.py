@@ -42,11 +42,15 @@ def refuse(spec: Any, names: Collection[str], what: str, *, hint: str = "Leave i
     given = [
         item.name
         for item in dataclasses.fields(spec)
-        if item.name in names and getattr(spec, item.name) != _default(item)
+        if item.name in names and not _is_default(getattr(spec, item.name), item)
     ]
     if given:
         raise InputError(f"{what} has no option {', '.join(given)}", hint=hint, details={"property": given[0]})
 
 
-def _default(item: dataclasses.Field[Any]) -> Any:
-    return item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+def _is_default(value: Any, item: dataclasses.Field[Any]) -> bool:
+    """Tell whether an option is as if it was left out; an empty list is, where the default is an empty tuple."""
+    default = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+    if isinstance(default, Collection) and isinstance(value, Collection) and not default:
+        return not value
+    return bool(value == default)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from ..cluster import Cluster
 from ..errors import OwnershipError
 from ..objects import KubeObject, ObjectRef, annotations_of
-from .flux.wiring import OWN_SOURCE, SOURCE_GROUP
+from .flux.wiring import OWN_KINDS, OWN_SOURCE, SOURCE_GROUP, source_ref
 from .marks import is_ours
 
 
@@ -27,9 +27,7 @@ def refuse_mixing(cluster: Cluster, objects: Iterable[KubeObject]) -> None:
     """
     for obj in objects:
         ref = ObjectRef.of(obj)
-        if ref.group != SOURCE_GROUP or not cluster.serves(ref.api_version, ref.kind):
-            continue
-        live = cluster.find(ref)
+        live = cluster.find(ref) if ref.group == SOURCE_GROUP else None
         if live is None or not is_ours(live):
             continue
         owner, wanted = annotations_of(live).get(OWN_SOURCE, ""), annotations_of(obj).get(OWN_SOURCE, "")
@@ -44,19 +42,33 @@ def refuse_mixing(cluster: Cluster, objects: Iterable[KubeObject]) -> None:
             )
 
 
-def without_foreign(cluster: Cluster, refs: Sequence[ObjectRef], application: str = "") -> list[ObjectRef]:
-    """Return what of some objects belongs to an application, or to a connected repository.
+def without_applications(cluster: Cluster, refs: Sequence[ObjectRef]) -> list[ObjectRef]:
+    """Return what of some objects is no source that an application has for itself.
 
     Args:
         cluster: Cluster of Flux.
-        refs: What would be removed.
-        application: Name of the application; "" for a repository.
+        refs: What a repository consists of.
     """
 
-    def is_foreign(ref: ObjectRef) -> bool:
-        if ref.group != SOURCE_GROUP or not cluster.serves(ref.api_version, ref.kind):
-            return False
-        live = cluster.find(ref)
-        return live is not None and is_ours(live) and annotations_of(live).get(OWN_SOURCE, "") != application
+    def is_own(ref: ObjectRef) -> bool:
+        live = cluster.find(ref) if ref.group == SOURCE_GROUP else None
+        return live is not None and is_ours(live) and bool(annotations_of(live).get(OWN_SOURCE))
 
-    return [ref for ref in refs if not is_foreign(ref)]
+    return [ref for ref in refs if not is_own(ref)]
+
+
+def own_sources(cluster: Cluster, application: str, namespace: str) -> list[ObjectRef]:
+    """Return the sources that an application has for itself, of whatever kind it once needed.
+
+    Args:
+        cluster: Cluster of Flux.
+        application: Name of the application.
+        namespace: Its namespace.
+    """
+    found = []
+    for kind in OWN_KINDS:
+        ref = source_ref(kind, application, namespace)
+        live = cluster.find(ref)
+        if live is not None and is_ours(live) and annotations_of(live).get(OWN_SOURCE) == application:
+            found.append(ref)
+    return found

@@ -140,6 +140,13 @@ def test_wrong_options_are_refused(make, message):
         make()
 
 
+def test_what_is_given_empty_is_not_given():
+    assert ControllerSpec(components=[], gpg_keys={}).name == "argocd"
+    assert ControllerSpec(name="flux", config={}, tls_certificates={}, values={}).name == "flux"
+    with pytest.raises(InputError, match="Flux has no option values"):
+        ControllerSpec(name="flux", values={"a": None})
+
+
 def test_a_lock_file_remembers_digests_and_is_refused_when_it_is_none(tmp_path):
     lock = Lock(tmp_path / "gitops.lock")
     assert lock.get("https://example.com/a") == ""

@@ -26,6 +26,9 @@ DEFAULT_BRANCH = "main"
 OWN_SOURCE = "pulumi-gitops/application"
 """Annotation of the source that an application without a connected repository has for itself; its value is the name."""
 
+OWN_KINDS = ("GitRepository", "OCIRepository", "HelmRepository")
+"""Kinds of such a source."""
+
 
 def source_ref(kind: str, name: str, namespace: str) -> ObjectRef:
     """Return the identity of a source: a GitRepository, HelmRepository or OCIRepository."""

@@ -37,6 +37,7 @@ options:
     description:
       - Branch, tag or commit to follow. For Flux V(HEAD) is the branch V(main), a tag is written V(tag:v1), a range of
         versions V(semver:1.x). Of OCI artifacts it is a tag (V(HEAD) is V(latest)), a range, or a digest V(sha256:...).
+      - For Flux it is not given along with O(repository), which says itself what is followed, nor for a chart.
     type: str
     default: HEAD
   destination_namespace:
@@ -193,8 +194,8 @@ options:
     default: {}
   state:
     description:
-      - V(absent) removes the application, and with it the objects that it deployed. O(name) is enough for it, with Flux
-        together with O(repository) if there was one.
+      - V(absent) removes the application, and with it the objects that it deployed. O(name) is enough for it; a
+        connected repository stays.
     type: str
     choices: [present, absent]
     default: present
@@ -408,31 +409,23 @@ class Application(WiringModule, AnsibleModule):
         from pulumi_gitops.core.controllers import ApplicationSpec, apply_application, remove_application
 
         if self.params["state"] == "present":
-            specs, act = [self.spec(ApplicationSpec)], apply_application
+            spec, act = self.spec(ApplicationSpec), apply_application
         else:
-            specs, act = self.unwanted(ApplicationSpec), remove_application
+            spec, act = self.unwanted(ApplicationSpec), remove_application
         with connect(self.connection()) as cluster:
-            results = [act(cluster, spec, check=self.check_mode) for spec in specs]
-        changes = [change for result in results for change in result.changes]
-        last = results[-1]
-        return self.report(changes, revision=last.revision, sync=last.sync, health=last.health)
+            result = act(cluster, spec, check=self.check_mode)
+        return self.report(result.changes, revision=result.revision, sync=result.sync, health=result.health)
 
     def unwanted(self, kind):
-        """Return all that may have been made under this name; a spec is always complete, though nothing else counts."""
-        more = {
-            "url": "https://unused.invalid/unused",
-            "destination_namespace": "unused",
-            "wait": self.params["wait"],
-            "wait_timeout": self.params["wait_timeout"],
-        }
-        folder, chart = {"path": "unused"}, {"helm": {"chart": "unused"}}
-        if self.params["controller"] == "argocd":
-            return [self.identified(kind, **more, **folder)]
-        # Which kind of Flux it is, and which that of its source, the name does not tell.
-        repository = self.params["repository"] or None
-        found = [self.identified(kind, **more, **which, repository=repository) for which in (folder, chart)]
-        artifacts = {**more, **folder, "url": "oci://unused.invalid/unused"}
-        return found if repository else [*found, self.identified(kind, **artifacts)]
+        """Return a spec of what is to be removed; it has to be complete, though only its name counts."""
+        return self.identified(
+            kind,
+            url="https://unused.invalid/unused",
+            path="unused",
+            destination_namespace="unused",
+            wait=self.params["wait"],
+            wait_timeout=self.params["wait_timeout"],
+        )
 
 
 def main():
