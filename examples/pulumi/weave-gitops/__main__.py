@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Install Flux, and Weave GitOps as its dashboard, whose user logs in with a password from a Secret."""
+
+import pulumi
+
+import pulumi_gitops as gitops
+
+config = pulumi.Config()
+flux = gitops.Flux("flux", {"version": "2.9.2", "lock_file": "gitops.lock"})
+login = gitops.Release(
+    "dashboard-login",
+    {
+        "namespace": flux.namespace,
+        "definition": {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "dashboard-login"},
+            "stringData": {"username": "admin", "password": config.require_secret("password")},
+        },
+    },
+)
+dashboard = gitops.WeaveGitOps(
+    "dashboard",
+    {"version": "0.38.0", "lock_file": "gitops.lock", "admin_secret": "dashboard-login", "values": {"logLevel": "warn"}},
+    opts=pulumi.ResourceOptions(depends_on=[login]),
+)
+
+pulumi.export("flux", flux.version)
+pulumi.export("dashboard", dashboard.version)
