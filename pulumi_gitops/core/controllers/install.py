@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..cluster import Cluster
 from ..deploy import (
@@ -35,6 +36,7 @@ from . import catalog, manifests
 from .argocd import self_managed
 from .argocd.admin import ensure_password
 from .backends import backend
+from .lockfile import Lock
 from .patches import apply_patches
 from .self_manage import SelfManage, logged_in
 from .specs import ControllerResult, ControllerSpec
@@ -73,7 +75,7 @@ class InstalledController:
 
 
 def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
-    """Render a controller's manifests; needs no cluster.
+    """Render a controller's manifests; needs no cluster, and leaves the lock file as it is.
 
     Args:
         spec: What to install.
@@ -86,6 +88,20 @@ def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
         ChecksumMismatchError: The manifests are not what was asked for.
         SourceUnavailableError: They can not be read or downloaded.
     """
+    prepared = _prepared(spec)
+    return prepared.release, prepared.version
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is installed: the release, its version, and the sha256 by URL that the lock file has to learn."""
+
+    release: ReleaseSpec
+    version: str
+    learned: Mapping[str, str]
+
+
+def _prepared(spec: ControllerSpec) -> _Prepared:
     loaded = manifests.load(spec)
     adjusted = traits(spec.name).adjust(loaded.objects, spec)
     objects = set_namespace(adjusted, spec.target_namespace)
@@ -103,15 +119,17 @@ def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
         wait_timeout=spec.wait_timeout,
         ownership=Ownership.ADOPT,
         origin=detect_origin(spec.source),
-        facts={VERSION_FACT: loaded.version, DIGEST_FACT: "" if loaded.pinned else loaded.digest},
+        facts={VERSION_FACT: loaded.version, DIGEST_FACT: loaded.digest},
     )
-    return release, loaded.version
+    return _Prepared(release, loaded.version, loaded.learned)
 
 
 def install(
     cluster: Cluster, spec: ControllerSpec, *, check: bool = False, progress: ProgressCallback | None = None
 ) -> ControllerResult:
     """Install a controller, upgrade it, or take over one that was installed by other means.
+
+    What was downloaded for the first time is put into the lock file in the end.
 
     With `self_manage` Argo CD does that itself from a commit of ours; without it what it had is taken back. The
     password of `admin_secret` is set first, so that there is no moment with another one.
@@ -127,7 +145,18 @@ def install(
         ControllerMissingError: Another controller that it needs is not installed.
         GitOpsError: As :func:`controller_release` and :func:`..deploy.deploy`.
     """
-    release, version = controller_release(spec)
+    prepared = _prepared(spec)
+    result = _install(cluster, spec, prepared, check=check, progress=progress)
+    if spec.lock_file and not check:
+        for url, digest in prepared.learned.items():
+            Lock(Path(spec.lock_file)).put(url, digest)
+    return result
+
+
+def _install(
+    cluster: Cluster, spec: ControllerSpec, prepared: _Prepared, *, check: bool, progress: ProgressCallback | None
+) -> ControllerResult:
+    release, version = prepared.release, prepared.version
     title = catalog.controller(spec.name).title
     try:
         _require_needs(cluster, spec.name, title)

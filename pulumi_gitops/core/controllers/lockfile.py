@@ -28,8 +28,13 @@ class Lock:
         """Return the sha256 that is recorded for a URL, "" for none.
 
         Raises:
-            InputError: The file can not be read, or is no lock file.
+            InputError: The file can not be read, is no lock file, or has no folder to be written to.
         """
+        if not self.path.parent.is_dir():
+            raise InputError(
+                f"the lock file {self.path} can not be written: there is no folder {self.path.parent}",
+                hint="Relative paths start at the working directory.",
+            )
         return self._read().get(shown_url(url), "")
 
     def put(self, url: str, digest: str) -> None:

@@ -6,7 +6,7 @@ They are a file of manifests, or a chart in an archive: both are content with a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,23 +31,24 @@ class Manifests:
     Attributes:
         objects: The objects as they were written.
         version: Version of the controller; "" when neither the spec nor the content tells.
-        digest: sha256 of the file that holds them; "" for a folder.
-        pinned: Whether that digest was known before the file was read: by a checksum, the catalog or a lock file.
+        digest: sha256 of what was downloaded, if no checksum, catalog or lock file knew it before; "" otherwise. Files of
+            this machine have none: who edits one wants what is in it.
+        learned: URL -> sha256, for the lock file, of what it did not know.
     """
 
     objects: Sequence[KubeObject] = field(repr=False)
     version: str
     digest: str = ""
-    pinned: bool = True
+    learned: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(spec: ControllerSpec) -> Manifests:
     """Return the manifests that a spec asks for.
 
     The content is checked against a sha256 before it is read: the given one, else that of the catalog, else that of the
-    lock file. A URL whose content has none is refused; of a controller whose digests the catalog does not know, the
-    first use records it in the lock file. Content with a known digest comes from the cache when it is there, without
-    network.
+    lock file. A URL whose content has none is refused; of a controller whose digests the catalog does not know, it is
+    what the lock file should learn, which is not written here. Content with a known digest comes from the cache when it
+    is there, without network.
 
     Raises:
         InputError: The version is unknown, or a URL has no checksum.
@@ -64,9 +65,8 @@ def load(spec: ControllerSpec) -> Manifests:
         digest = spec.sha256 or known.digest(version, path)
         url = chart.chart_url(version, spec.mirror) if known.charts else known.url(version, spec.mirror, path)
         if not digest:
-            content, digest, pinned = _locked(url, spec.lock_file)
-            return Manifests(_parse(spec, content, url), version, digest, pinned)
-        return Manifests(_parse(spec, _cached_or_downloaded(url, digest), url), version, digest)
+            return _locked(spec, url, version)
+        return Manifests(_parse(spec, _cached_or_downloaded(url, digest), url), version)
     if "://" in spec.manifests:
         content = _from_url(spec, known)
         return _named(spec, _parse(spec, content, spec.manifests), download.sha256(content), known)
@@ -107,18 +107,16 @@ def _cached_or_downloaded(url: str, digest: str) -> bytes:
     return content
 
 
-def _locked(url: str, lock_file: str | None) -> tuple[bytes, str, bool]:
-    """Return the content of a URL whose digest the catalog does not know, its digest, and whether the lock knew it."""
-    lock = Lock(Path(lock_file)) if lock_file else None
+def _locked(spec: ControllerSpec, url: str, version: str) -> Manifests:
+    """Return the content of a URL whose digest the catalog does not know."""
+    lock = Lock(Path(spec.lock_file)) if spec.lock_file else None
     known = lock.get(url) if lock else ""
     if known:
-        return _cached_or_downloaded(url, known), known, True
+        return Manifests(_parse(spec, _cached_or_downloaded(url, known), url), version)
     content = _fetch(url)
     digest = download.sha256(content)
     download.write_cache(content)
-    if lock:
-        lock.put(url, digest)
-    return content, digest, False
+    return Manifests(_parse(spec, content, url), version, digest, {url: digest} if lock else {})
 
 
 def _verify(content: bytes, digest: str, source: str) -> None:
@@ -160,8 +158,7 @@ def _named(spec: ControllerSpec, objects: list[KubeObject], digest: str, known: 
             f"{download.shown_url(spec.manifests or '')} holds {known.title} {file.version}, not {spec.version}",
             hint="Leave version out, or give the manifests of that version.",
         )
-    version = file.version if file else spec.version or version_of(objects, traits(spec.name).image)
-    return Manifests(objects, version, digest, pinned=file is not None or spec.sha256 is not None)
+    return Manifests(objects, file.version if file else spec.version or version_of(objects, traits(spec.name).image))
 
 
 def version_of(objects: Sequence[KubeObject], name: str) -> str:

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
-from pathlib import Path as File
 from typing import Any, ClassVar, Final
 
 from ...components.options import camel
@@ -16,7 +13,7 @@ from ...core.controllers.argocd.admin import ensure_password, settings_ref
 from ...core.controllers.catalog import controller as known_controller
 from ...core.controllers.install import DIGEST_FACT, VERSION_FACT
 from ...core.controllers.weave_gitops.admin import ensure_login, secret_ref
-from ...core.deploy import ReleaseSpec, read_release
+from ...core.deploy import read_release
 from ...core.errors import ChecksumMismatchError, GitOpsError, InputError
 from ...core.objects import ObjectRef
 from ..values import UNKNOWN, Path, has_unknown
@@ -56,7 +53,7 @@ class Controller:
         if any(has_unknown(checked.get(name)) for name in _OPTIONS.keys() - _WAITING - beside):
             return {**checked, "objects": UNKNOWN}
         told = {name: value for name, value in checked.items() if name not in beside or not has_unknown(value)}
-        release, version = _rendered(_spec(told))
+        release, version = controller_release(_spec(told))
         objects = records.objects_of(release.objects, release.namespace)
         filled = {**checked, "namespace": release.namespace, "objects": objects}
         return {**filled, "version": version} if version else filled
@@ -152,23 +149,12 @@ def _login_problem(cluster: Cluster, name: str, secret: str | None, namespace: s
     return ref, next((change.reason for change in changes if change.ref == ref and change.changed), "")
 
 
-def _rendered(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
-    """Render as :func:`controller_release` does; the lock file, which it may write, stays as it is."""
-    if spec.lock_file is None:
-        return controller_release(spec)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = File(folder) / "copy.lock"
-        if File(spec.lock_file).is_file():
-            shutil.copyfile(spec.lock_file, copy)
-        return controller_release(dataclasses.replace(spec, lock_file=str(copy)))
-
-
 def _refuse_other_manifests(spec: ControllerSpec, expected: str) -> None:
     """Refuse manifests of the version in the state that are not those which were installed.
 
     The record in the cluster tells the same, but not after the cluster was built anew.
     """
-    release, version = _rendered(spec)
+    release, version = controller_release(spec)
     found = release.facts.get(DIGEST_FACT)
     if found and found != expected:
         raise ChecksumMismatchError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
@@ -24,7 +23,6 @@ from pulumi_gitops.core.controllers import (
     application_objects,
     repository_objects,
 )
-from pulumi_gitops.core.controllers.lockfile import Lock
 from pulumi_gitops.core.deploy import Action, Change
 from pulumi_gitops.core.objects import ObjectRef
 
@@ -267,26 +265,10 @@ def test_a_controller_reports_version_revision_and_digest(calls, run_module):
     assert facts == {"version": "3.5.7", "namespace": "argocd", "revision": 2, "digest": "sha256:set"}
 
 
-@pytest.mark.parametrize("known", [{}, {"https://example.com/old": 64 * "0"}])
-def test_check_mode_compares_with_the_lock_file_and_does_not_write_it(known, calls, run_module, tmp_path, monkeypatch):
-    lock = tmp_path / "gitops.lock"
-    for url, digest in known.items():
-        Lock(lock).put(url, digest)
-    before = lock.read_text() if known else None
-    seen = {}
-
-    def install(_, spec, *, check):
-        copy = Lock(Path(spec.lock_file))
-        seen.update({url: copy.get(url) for url in known})
-        copy.put("https://example.com/new", 64 * "1")
-        return ControllerResult("2.9.4", "flux-system", ())
-
-    monkeypatch.setattr(controllers, "install", install)
-    run_module("controller", _check=True, name="flux", lock_file=str(lock))
-    assert seen == known
-    assert (lock.read_text() if lock.exists() else None) == before
-    run_module("controller", name="flux", lock_file=str(lock))
-    assert Lock(lock).get("https://example.com/new") == 64 * "1"
+def test_the_lock_file_is_the_engines_to_read_and_to_write(calls, run_module):
+    run_module("controller", _check=True, name="flux", lock_file="/srv/gitops.lock")
+    [(_, spec, more)] = calls
+    assert (spec.lock_file, more) == ("/srv/gitops.lock", {"check": True})
 
 
 def test_the_controllers_that_are_there_are_listed_with_who_looks_after_them(calls, run_module):

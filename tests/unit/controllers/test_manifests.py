@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 
 import pytest
 
 from pulumi_gitops.core.controllers import ControllerSpec, catalog, controller_release, download
+from pulumi_gitops.core.controllers.install import DIGEST_FACT
+from pulumi_gitops.core.controllers.lockfile import Lock
 from pulumi_gitops.core.errors import ChecksumMismatchError, InputError, ManifestError, SourceUnavailableError
 
 from .conftest import MANIFESTS
@@ -110,6 +113,33 @@ def test_a_checksum_of_a_file_is_checked(tmp_path):
         controller_release(ControllerSpec(manifests=str(file), checksum=DIGEST))
     with pytest.raises(InputError, match="folder"):
         controller_release(ControllerSpec(manifests=str(tmp_path), checksum=DIGEST))
+
+
+def test_rendering_leaves_the_lock_file_as_it_is_and_believes_it(server, tmp_path, cache):
+    server.files["/v9.9.9/install.yaml"] = MANIFESTS
+    lock = Lock(tmp_path / "gitops.lock")
+    spec = ControllerSpec(name="flux", version="9.9.9", mirror=server.url, lock_file=str(lock.path))
+    release, _ = controller_release(spec)
+    assert release.facts[DIGEST_FACT] == DIGEST
+    assert not lock.path.exists()
+    lock.put(f"{server.url}/v9.9.9/install.yaml", DIGEST)
+    server.files["/v9.9.9/install.yaml"] = MANIFESTS + b"# changed\n"
+    assert controller_release(spec)[0].facts[DIGEST_FACT] == ""
+    shutil.rmtree(cache)
+    with pytest.raises(ChecksumMismatchError, match=f"expected {DIGEST}"):
+        controller_release(spec)
+
+
+def test_a_lock_file_needs_a_folder_and_nothing_is_downloaded_before(server, tmp_path):
+    with pytest.raises(InputError, match="there is no folder"):
+        controller_release(ControllerSpec(name="flux", mirror=server.url, lock_file=str(tmp_path / "a" / "b.lock")))
+    assert not server.requests
+
+
+def test_an_edited_file_of_this_machine_is_what_is_wanted(tmp_path):
+    file = tmp_path / "install.yaml"
+    file.write_bytes(MANIFESTS)
+    assert controller_release(ControllerSpec(name="flux", manifests=str(file)))[0].facts[DIGEST_FACT] == ""
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -382,9 +382,6 @@ details:
   sample: {}
 """
 
-import shutil
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.iac.gitops.plugins.module_utils._common import (
@@ -401,7 +398,7 @@ class Controller(EngineModule, AnsibleModule):
         from pulumi_gitops.core.cluster import connect
         from pulumi_gitops.core.controllers import ControllerSpec, install, uninstall
 
-        spec = self.spec(ControllerSpec, source="ansible", lock_file=self.lock_file())
+        spec = self.spec(ControllerSpec, source="ansible")
         act = install if self.params["state"] == "present" else uninstall
         with connect(self.connection()) as cluster:
             result = act(cluster, spec, check=self.check_mode)
@@ -415,16 +412,6 @@ class Controller(EngineModule, AnsibleModule):
             digest=result.digest,
             commit=result.commit,
         )
-
-    def lock_file(self):
-        """Return the lock file; in check mode a copy, as the engine adds to it what it did not know."""
-        path = self.params["lock_file"]
-        if not path or not self.check_mode:
-            return path or None
-        copy = Path(self.tmpdir) / "controllers.lock"
-        if Path(path).is_file():
-            shutil.copyfile(path, copy)
-        return str(copy)
 
 
 def main():
