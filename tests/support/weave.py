@@ -85,6 +85,13 @@ def chart() -> Path:
     return tool_path("gitops-server").parent / "chart"
 
 
+def chart_url() -> str:
+    """Return where upstream has the chart of the version that is installed by default."""
+    from pulumi_gitops.core.controllers.weave_gitops import chart
+
+    return chart.chart_url("0.38.0", None)
+
+
 def packed() -> bytes:
     """Return the chart as an archive."""
     content = io.BytesIO()
