@@ -33,7 +33,7 @@ class RepositoryArgs(TypedDict):
     ssh_private_key: NotRequired[pulumi.Input[str]]
     """Private key in PEM or OpenSSH format; kept as a secret."""
     known_hosts: NotRequired[pulumi.Input[str]]
-    """Flux: host keys to accept, as in a known_hosts file. Argo CD keeps them for all repositories: see ArgoCD."""
+    """Flux: host keys to accept, as in a known_hosts file; SSH needs them. For Argo CD they are an input of ArgoCD."""
     github_app_id: NotRequired[pulumi.Input[str]]
     """Id of a GitHub App."""
     github_app_installation_id: NotRequired[pulumi.Input[str]]
@@ -45,11 +45,11 @@ class RepositoryArgs(TypedDict):
     ca_cert: NotRequired[pulumi.Input[str]]
     """Flux: certificates to trust, PEM. Argo CD keeps them for all repositories: see ArgoCD."""
     client_cert: NotRequired[pulumi.Input[str]]
-    """Client certificate, PEM."""
+    """Client certificate, PEM. Argo CD shows it to a Git server only along with a password, token or GitHub App."""
     client_key: NotRequired[pulumi.Input[str]]
     """Private key of the client certificate, PEM; kept as a secret."""
     proxy: NotRequired[pulumi.Input[str]]
-    """URL of a proxy; kept as a secret."""
+    """URL of a proxy; kept as a secret. Argo CD: for SSH socks5://host:port, for a GitHub App with a port."""
     no_proxy: NotRequired[pulumi.Input[str]]
     """Argo CD: hosts that need no proxy."""
     template: NotRequired[pulumi.Input[bool]]
@@ -71,7 +71,10 @@ class RepositoryArgs(TypedDict):
     include: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Flux: other repositories to copy in: name -> folder."""
     verify: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
-    """Flux: accept only what is signed: {mode: HEAD, secret: NAME}, or for OCI {provider: cosign, secret: NAME}."""
+    """Flux: accept only what is signed: {mode: HEAD, secret: NAME}, or for OCI {provider: cosign, secret: NAME}.
+
+    For Git the Secret has entries whose names end with .asc (PGP) or .sshpub (SSH).
+    """
     namespace: NotRequired[pulumi.Input[str]]
     """Namespace of the controller. Default: its usual one, argocd or flux-system."""
 

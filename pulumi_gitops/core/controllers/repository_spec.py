@@ -50,15 +50,16 @@ class RepositorySpec:
         password: Password or token.
         bearer_token: Token that is sent as ``Authorization: Bearer``.
         ssh_private_key: Private key in PEM or OpenSSH format.
-        known_hosts: Host keys to accept, as in a known_hosts file. Flux; for Argo CD an option of the controller.
+        known_hosts: Host keys to accept, as in a known_hosts file. Flux, whose SSH needs them; for Argo CD an option of
+            the controller.
         github_app_id: GitHub App.
         github_app_installation_id: Its installation.
         github_app_private_key: Its private key, PEM.
         github_app_url: API of a GitHub Enterprise server.
         ca_cert: Certificates to trust, PEM. Flux; for Argo CD an option of the controller.
-        client_cert: Client certificate, PEM.
+        client_cert: Client certificate, PEM. Argo CD shows it to a Git server only along with another login.
         client_key: Its private key, PEM.
-        proxy: URL of a proxy.
+        proxy: URL of a proxy. Argo CD: for SSH ``socks5://host:port``, for a GitHub App with a port.
         no_proxy: Hosts that need no proxy. Argo CD.
         template: The credentials are for every repository whose URL begins with `url`. Argo CD.
         project: Only this project may use it. Argo CD.
@@ -70,7 +71,8 @@ class RepositorySpec:
         ignore: Paths to leave out, as in a .gitignore file. Flux.
         include: Other repositories to copy in: name -> folder. Flux.
         verify: Accept only what is signed: ``{"mode": "HEAD", "secret": NAME}``, or for OCI
-            ``{"provider": "cosign", "secret": NAME}``. Flux.
+            ``{"provider": "cosign", "secret": NAME}``. Flux. For Git the entries of the Secret end with ``.asc`` (PGP)
+            or ``.sshpub`` (SSH).
         namespace: Namespace of the controller; its usual one when None.
     """
 

@@ -58,8 +58,8 @@ options:
     type: str
   known_hosts:
     description:
-      - Host keys of the SSH server to accept, as in a C(known_hosts) file. Flux only; of Argo CD it is an option of
-        M(iac.gitops.controller).
+      - Host keys of the SSH server to accept, as in a C(known_hosts) file. Flux only, which needs them.
+      - Of Argo CD it is an option of M(iac.gitops.controller).
     type: str
   github_app_id:
     description: Id of a GitHub App. O(github_app_installation_id) and O(github_app_private_key) belong to it.
@@ -79,13 +79,15 @@ options:
         O(iac.gitops.controller#module:tls_certificates).
     type: str
   repository_client_cert:
-    description: Client certificate, in PEM.
+    description: Client certificate, in PEM. Argo CD shows it to a Git server only along with a password, token or App.
     type: str
   repository_client_key:
     description: Key of O(repository_client_cert), in PEM.
     type: str
   repository_proxy:
-    description: URL of a proxy, which may hold credentials.
+    description:
+      - URL of a proxy, which may hold credentials.
+      - For SSH URLs Argo CD needs V(socks5://host:port), and for a GitHub App a port.
     type: str
   repository_no_proxy:
     description: Comma-separated hosts that are reached without the proxy. Argo CD only.
@@ -134,7 +136,9 @@ options:
         description: Who verifies OCI artifacts - V(cosign) or V(notation).
         type: str
       secret:
-        description: Name of the Secret in the namespace of Flux that holds the public keys.
+        description:
+          - Name of the Secret in the namespace of Flux that holds the public keys. For Git the names of its entries end
+            with C(.asc) (PGP) or C(.sshpub) (SSH).
         type: str
   state:
     description: V(absent) removes the connection with its credentials from the cluster. O(name) is enough for it.
