@@ -50,10 +50,17 @@ class Dashboard:
 
     def names(self, kind: str) -> list[str]:
         """Return the objects of a kind of Flux that the server lists: namespace/name."""
-        listed = self._call("/v1/objects", {"kind": kind, "namespace": ""})
+        listed = self._listed(kind)
         assert not listed.get("errors"), listed["errors"]
         found = [json.loads(entry["payload"])["metadata"] for entry in listed["objects"]]
         return sorted(f"{metadata['namespace']}/{metadata['name']}" for metadata in found)
+
+    def problems(self, kind: str) -> set[str]:
+        """Return why the server can not list a kind."""
+        return {problem["message"] for problem in self._listed(kind).get("errors") or ()}
+
+    def _listed(self, kind: str) -> Any:
+        return self._call("/v1/objects", {"kind": kind, "namespace": ""})
 
     def _call(self, path: str, content: dict[str, Any]) -> Any:
         headers = {"Content-Type": "application/json"}

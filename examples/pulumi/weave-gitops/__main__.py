@@ -21,7 +21,12 @@ login = gitops.Release(
 )
 dashboard = gitops.WeaveGitOps(
     "dashboard",
-    {"version": "0.38.0", "lock_file": "gitops.lock", "admin_secret": "dashboard-login", "values": {"logLevel": "warn"}},
+    {
+        "version": "0.38.0",
+        "lock_file": "gitops.lock",
+        "admin_secret": "dashboard-login",
+        "values": {"logLevel": "warn"},
+    },
     opts=pulumi.ResourceOptions(depends_on=[login]),
 )
 

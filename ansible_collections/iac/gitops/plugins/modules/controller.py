@@ -13,7 +13,8 @@ description:
     with (for Argo CD the project C(default)).
   - Another O(version) upgrades; objects that the new version no longer has are removed.
   - Weave GitOps is a dashboard for Flux, which has to be installed before. Upstream has published release candidates of
-    it only since 0.38.0; the web interfaces of Flux Operator and of Argo CD are maintained.
+    it only since 0.38.0; the web interfaces of Flux Operator and of Argo CD are maintained. Its chart is rendered by
+    helm, version 3 or 4, which has to be on E(PATH) of the node that the module runs on.
 extends_documentation_fragment:
   - iac.gitops._attributes
   - iac.gitops._attributes.all_group
