@@ -188,7 +188,7 @@ def test_a_hash_is_taken_as_it_is(applied):
     assert applied == [{"username": "ann", "password": HASH}]
 
 
-@pytest.mark.parametrize("password", [PASSWORD, HASH])
+@pytest.mark.parametrize("password", [PASSWORD, HASH], ids=["clear", "hash"])
 def test_a_hash_that_still_fits_is_kept(applied, password):
     there = {"username": "admin", "password": HASH}
     assert login(dash={"password": password}, cluster_user_auth=there).changes == ()
