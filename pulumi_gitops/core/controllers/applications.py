@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..cluster import Cluster
@@ -189,8 +189,9 @@ def apply_application_set(
         SyncFailedError: The controller reports an error, in its own words: of the template, of a repository.
         SyncTimeoutError: It took longer than `wait_timeout`.
     """
-    changes = apply_wiring(cluster, spec, check=check)
-    ref = application_set_ref(spec.name, spec.target_namespace)
+    knows, ref = backend(spec.controller), application_set_ref(spec.name, spec.target_namespace)
+    declare = application_sets.declare
+    changes = _apply(cluster, knows, spec.objects(), ref.namespace, check=check, apply=declare)
     if not check and spec.wait and application_sets.controller_is_there(cluster, ref.namespace):
         application_sets.await_applications(cluster, ref, spec.wait_timeout, progress or ignore_progress)
     return ApplicationSetResult(application_sets.applications_of(cluster, cluster.find(ref)), changes)
@@ -267,7 +268,7 @@ def _sync_set(cluster: Cluster, spec: SyncSpec, progress: ProgressCallback, *, c
     elif not application_sets.controller_is_there(cluster, ref.namespace):
         return SyncResult("", "Unknown", "Unknown", changed=False)
     before = application_sets.applications_of(cluster, live)
-    live = application_sets.await_applications(cluster, ref, spec.wait_timeout, progress)
+    live = application_sets.await_applications(cluster, ref, spec.wait_timeout, progress, anew=True)
     changed = application_sets.applications_of(cluster, live) != before
     return SyncResult("", "Synced", "Healthy", changed=changed)
 
@@ -279,6 +280,7 @@ def _apply(
     namespace: str,
     *,
     check: bool,
+    apply: Callable[..., tuple[Change, ...]] = apply_objects,
 ) -> tuple[Change, ...]:
     try:
         _require_controller(cluster, knows, namespace)
@@ -290,7 +292,7 @@ def _apply(
             Change(Action.CREATE, ObjectRef.of(obj), reason="the controller is not there yet") for obj in objects
         )
     refuse_mixing(cluster, objects)
-    return apply_objects(cluster, objects, check=check)
+    return apply(cluster, objects, check=check)
 
 
 def _require_controller(cluster: Cluster, knows: Backend, namespace: str) -> None:

@@ -42,8 +42,8 @@ def calls(monkeypatch):
     def answer(name):
         def call(_, *args, **kwargs):
             seen.append((name, *args, kwargs))
-            if name == "apply_application_set":
-                return ApplicationSetResult(("shop-staging",), CHANGES)
+            if name.endswith("application_set"):
+                return ApplicationSetResult(("shop-staging",) if name.startswith("apply") else (), CHANGES)
             if name.endswith("application"):
                 return ApplicationResult("1f3c9a2", "Synced", "Healthy", CHANGES)
             if name.endswith("install"):
@@ -57,7 +57,7 @@ def calls(monkeypatch):
         return call
 
     names = "apply_repository remove_repository apply_application remove_application apply_wiring remove_wiring "
-    names += "apply_application_set"
+    names += "apply_application_set remove_application_set"
     for name in [*names.split(), "install", "uninstall", "installed"]:
         monkeypatch.setattr(controllers, name, answer(name))
     monkeypatch.setattr(cluster, "connect", lambda options: contextlib.nullcontext())
@@ -251,7 +251,8 @@ def test_an_application_set_is_awaited_as_it_is_told_and_names_its_applications(
     result = run_module("application_set", **SET, wait=False, wait_timeout=5)
     [(_, spec, _)] = calls
     assert (spec.wait, spec.wait_timeout, result["applications"]) == (False, 5, ["shop-staging"])
-    assert run_module("application_set", name="shop", state="absent")["applications"] == []
+    assert run_module("application_set", name="shop", state="absent", wait_timeout=7)["applications"] == []
+    assert (calls[-1][0], calls[-1][1].wait, calls[-1][1].wait_timeout) == ("remove_application_set", True, 7)
 
 
 # --- controller ------------------------------------------------------------------------------------------------------
@@ -288,7 +289,8 @@ CREDENTIALS = [
     ("repository", {"name": "config", "url": URL, "bearer_token": CANARY}),
     ("repository", {"name": "config", "url": "git@git.example.com:a.git", "ssh_private_key": KEY}),
     ("repository", {"name": "config", "url": URL, **GITHUB_APP}),
-    ("repository", {"name": "config", "url": URL, "repository_client_cert": "PEM", "repository_client_key": KEY}),
+    ("repository", {"name": "config", "url": URL, "password": CANARY, "repository_client_cert": "PEM",
+                    "repository_client_key": KEY}),
     ("repository", {"name": "config", "url": URL, "repository_proxy": f"http://ci:{CANARY}@proxy.example.com"}),
     ("cluster", {"name": "edge", "token": CANARY}),
     ("cluster", {"name": "edge", "cluster_client_cert": "PEM", "cluster_client_key": KEY}),

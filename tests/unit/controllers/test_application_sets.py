@@ -10,8 +10,18 @@ import pytest
 
 from pulumi_gitops.core.cluster import Event
 from pulumi_gitops.core.controllers import ApplicationSetSpec, SyncSpec, applications, apply_application_set, sync
+from pulumi_gitops.core.controllers.argocd import application_sets
 from pulumi_gitops.core.controllers.argocd.application_sets import REFRESH_ANNOTATION, read
-from pulumi_gitops.core.errors import ControllerError, ForbiddenError, InputError, SyncFailedError, SyncTimeoutError
+from pulumi_gitops.core.deploy import Action, Change
+from pulumi_gitops.core.errors import (
+    ConflictError,
+    ControllerError,
+    ForbiddenError,
+    InputError,
+    SyncFailedError,
+    SyncTimeoutError,
+)
+from pulumi_gitops.core.objects import ObjectRef
 
 BROKEN = 'failed to execute go template {{.nope}}: map has no entry for key "nope"'
 DONE = object()
@@ -57,8 +67,9 @@ class ArgoCD:
                 raise ForbiddenError("no", status=403, reason="Forbidden")
             self.set["status"].update(body["status"])
             return self._shown()
-        self.set["metadata"]["annotations"] |= body["metadata"]["annotations"]
-        self.asked.append(self.set["metadata"]["annotations"][REFRESH_ANNOTATION])
+        [(name, value)] = body["metadata"]["annotations"].items()
+        self.set["metadata"]["annotations"][name] = value
+        self.asked.append((name, value))
         return self._shown()
 
     def watch(self, *_, timeout, **__):
@@ -68,7 +79,7 @@ class ArgoCD:
             return
         self.set["status"]["conditions"] = conditions("" if answer is DONE else answer)
         if answer is DONE:
-            del self.set["metadata"]["annotations"][REFRESH_ANNOTATION]
+            self.set["metadata"]["annotations"].pop(REFRESH_ANNOTATION, None)
             self.made = ["shop-b", "shop-a"]
         yield Event("MODIFIED", self._shown())
 
@@ -79,7 +90,7 @@ def _quick(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    monkeypatch.setattr(applications, "apply_wiring", lambda *_, **__: ())
+    monkeypatch.setattr(applications, "_apply", lambda *_, **__: ())
 
 
 def test_it_ends_when_the_applications_are_made_and_names_them():
@@ -88,8 +99,9 @@ def test_it_ends_when_the_applications_are_made_and_names_them():
     assert len(argocd.asked) == 1
 
 
-def test_being_up_to_date_before_does_not_count():
-    argocd = ArgoCD(before="")
+@pytest.mark.parametrize("rights", [True, False])
+def test_being_up_to_date_before_does_not_count(rights):
+    argocd = ArgoCD(before="", rights=rights)
     with pytest.raises(SyncTimeoutError, match="not made its applications within 300 s"):
         apply_application_set(argocd, SPEC)
 
@@ -145,6 +157,7 @@ def test_a_sync_of_a_set_tells_whether_it_made_other_applications():
     assert sync(argocd, spec).changed
     assert not sync(argocd, spec).changed
     assert not sync(argocd, spec, check=True).changed
+    assert {name for name, _ in argocd.asked} == {REFRESH_ANNOTATION}, "it looks past what it remembers"
 
 
 def test_a_set_that_is_deleted_meanwhile_ends_the_wait():
@@ -167,6 +180,75 @@ def test_a_set_that_is_deleted_meanwhile_ends_the_wait():
 def test_only_argo_cd_has_sets_and_they_have_no_revision(options, message):
     with pytest.raises(InputError, match=message):
         SyncSpec(name="shop", **options)
+
+
+# As the controller writes the generators and the template of SPEC back.
+EMPTY = {"metadata": {}, "spec": {"destination": {}, "project": ""}}
+WRITTEN = {
+    "generators": [{"list": {"elements": [], "template": EMPTY}}],
+    "template": {"metadata": {"name": "x"}, "spec": {"project": "default", "destination": {}}},
+    "goTemplate": True,
+    "goTemplateOptions": ["missingkey=error"],
+}
+
+
+class Declared:
+    """A cluster that holds what was applied; fields that another manager owns conflict unless they are forced."""
+
+    def __init__(self, owner=""):
+        self.live, self.owner, self.forced = None, owner, []
+
+    def find(self, ref):
+        return copy.deepcopy(self.live)
+
+    def apply(self, cluster, objects, *, check, force=False):
+        if self.owner and not force:
+            raise ConflictError("", status=409, details={"conflicts": [{"field": ".spec", "manager": self.owner}]})
+        [obj] = objects
+        self.forced.append(force)
+        self.live = copy.deepcopy(obj)
+        return (Change(Action.CONFIGURE, ObjectRef.of(obj)),)
+
+
+@pytest.fixture
+def declare(monkeypatch):
+    """Declare sets in a cluster; returns what changed."""
+
+    def run(cluster, **options):
+        monkeypatch.setattr(application_sets, "apply_objects", cluster.apply)
+        given = {"name": "shop", "generators": SPEC.generators, "template": SPEC.template, **options}
+        changes = application_sets.declare(cluster, ApplicationSetSpec(**given).objects(), check=False)
+        return [str(change.action) for change in changes]
+
+    return run
+
+
+def test_what_the_controller_has_written_into_a_set_is_no_difference(declare):
+    cluster = Declared()
+    assert declare(cluster) == ["configure"]
+    cluster.live["spec"] = copy.deepcopy(WRITTEN)
+    assert declare(cluster) == ["unchanged"]
+    cluster.live["spec"]["template"]["spec"]["project"] = "another"
+    assert declare(cluster) == ["configure"]
+
+
+def test_taking_away_what_was_empty_is_a_difference_all_the_same(declare):
+    cluster = Declared()
+    automated = {"spec": {"project": "default", "syncPolicy": {"automated": {"enabled": False}}}}
+    assert declare(cluster, template={**SPEC.template, **automated}) == ["configure"]
+    assert declare(cluster) == ["configure"]
+
+
+@pytest.mark.parametrize("owner", ["argocd", "argocd-applicationset-controller"])
+def test_fields_that_the_controller_has_taken_are_taken_back_with_a_change(declare, owner):
+    cluster = Declared(owner)
+    assert declare(cluster) == ["configure"]
+    assert cluster.forced == [True]
+
+
+def test_fields_of_somebody_else_are_not_taken(declare):
+    with pytest.raises(ConflictError):
+        declare(Declared("kubectl-edit"))
 
 
 def test_without_a_status_nothing_is_known():

@@ -1,29 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make Argo CD look at an ApplicationSet, and wait until its applications are made.
+"""Declare an ApplicationSet, make Argo CD look at it, and wait until its applications are made.
 
 The rules follow the ApplicationSet controller (applicationset/controllers/applicationset_controller.go, v3.2 to v3.6).
-It removes the refresh annotation by an update that fails if the set is another one by now, so once it is gone all was
-made from the newest set. After an error it leaves the annotation, looks again in three minutes, and writes the status
-only if that changes: an old error is taken away before it is asked, so that one which is there is a new one.
+
+- Its status does not say which generation it is of, and is written only when it changes. So the conditions are taken
+  away before the controller is asked: what is there then is new. Any change of an annotation makes it look.
+- The refresh annotation makes it look past what is remembered of repositories. It removes that annotation by an update
+  of the whole set, which fails if the set is another one by now; after an error it leaves it.
+- That update, which webhooks cause too, writes the spec as Go has it: with empty fields that nobody gave, and without
+  those that were given empty. From then on it owns what it wrote.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...cluster import Cluster
-from ...deploy import Progress, ProgressCallback
-from ...errors import ControllerError, ForbiddenError, NotFoundError, SyncFailedError, SyncTimeoutError
-from ...objects import KubeObject, ObjectRef, annotations_of, uid_of
+from ...deploy import Action, Change, Progress, ProgressCallback, apply_objects, object_digest
+from ...errors import (
+    ConflictError,
+    ControllerError,
+    ForbiddenError,
+    NotFoundError,
+    SyncFailedError,
+    SyncTimeoutError,
+)
+from ...objects import KubeObject, ObjectRef, annotations_of, uid_of, with_metadata
+from ..marks import is_ours
 from .status import hint_for, is_transient
 from .waiting import await_change
 from .wiring import API_VERSION
 
 REFRESH_ANNOTATION = "argocd.argoproj.io/application-set-refresh"
+ASKED_ANNOTATION = "pulumi-gitops/asked"
+APPLIED_ANNOTATION = "pulumi-gitops/applied"
+
+_CONTROLLER = "argocd"  # begin of the names under which it owns fields
 
 _SELECTOR = "app.kubernetes.io/part-of=argocd,app.kubernetes.io/component=applicationset-controller"
 # A Secret or AppProject made a moment ago may not have reached the controller: it is asked once more.
@@ -75,6 +92,45 @@ def read(obj: KubeObject) -> SetStatus:
     )
 
 
+def declare(cluster: Cluster, objects: Sequence[KubeObject], *, check: bool) -> tuple[Change, ...]:
+    """Apply sets; what their controller made of them counts as unchanged, and is taken back with the next change.
+
+    Raises:
+        ConflictError: Somebody else owns a field.
+        GitOpsError: As :func:`...deploy.apply_objects`.
+    """
+    return tuple(change for obj in objects for change in _declare(cluster, obj, check=check))
+
+
+def _declare(cluster: Cluster, obj: KubeObject, *, check: bool) -> tuple[Change, ...]:
+    ref, digest = ObjectRef.of(obj), object_digest(obj)
+    live = cluster.find(ref)
+    known = live is not None and is_ours(live) and annotations_of(live).get(APPLIED_ANNOTATION) == digest
+    if known and _same(obj["spec"], (live or {}).get("spec") or {}):
+        return (Change(Action.UNCHANGED, ref),)
+    marked = with_metadata(obj, annotations={**annotations_of(obj), APPLIED_ANNOTATION: digest})
+    try:
+        return apply_objects(cluster, [marked], check=check)
+    except ConflictError as error:
+        owners = {str(conflict["manager"]) for conflict in error.details.get("conflicts") or ()}
+        if not owners or not all(owner.startswith(_CONTROLLER) for owner in owners):
+            raise
+    return apply_objects(cluster, [marked], check=check, force=True)
+
+
+def _same(wanted: Any, live: Any) -> bool:
+    """Tell whether two values differ in nothing but empty fields."""
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        return all(_same(wanted.get(key), live.get(key)) for key in {*wanted, *live})
+    if isinstance(wanted, Sequence) and isinstance(live, Sequence) and not isinstance(wanted, str) and wanted:
+        return len(wanted) == len(live) and all(map(_same, wanted, live))
+    return bool(wanted == live) or (_is_empty(wanted) and _is_empty(live))
+
+
+def _is_empty(value: Any) -> bool:
+    return all(map(_is_empty, value.values())) if isinstance(value, Mapping) else not value
+
+
 def controller_is_there(cluster: Cluster, namespace: str) -> bool:
     """Tell whether the ApplicationSet controller is installed; yes when we must not know."""
     try:
@@ -94,7 +150,9 @@ def applications_of(cluster: Cluster, live: KubeObject | None) -> tuple[str, ...
     return tuple(sorted(ObjectRef.of(obj).name for obj in owned))
 
 
-def await_applications(cluster: Cluster, ref: ObjectRef, timeout: float, progress: ProgressCallback) -> KubeObject:
+def await_applications(
+    cluster: Cluster, ref: ObjectRef, timeout: float, progress: ProgressCallback, *, anew: bool = False
+) -> KubeObject:
     """Let the controller look at a set, and wait until it has made all applications.
 
     Args:
@@ -102,6 +160,7 @@ def await_applications(cluster: Cluster, ref: ObjectRef, timeout: float, progres
         ref: The ApplicationSet.
         timeout: Seconds.
         progress: Gets a message at the begin and for each error that may pass.
+        anew: Let it look past what it remembers of repositories, which is up to three minutes old.
 
     Returns:
         The set.
@@ -114,7 +173,7 @@ def await_applications(cluster: Cluster, ref: ObjectRef, timeout: float, progres
     deadline = time.monotonic() + timeout
     progress(Progress("wait", f"ApplicationSet {ref.name}: waiting for the controller", total=1, ref=ref))
     failures, since = 0, time.monotonic()
-    live = request_refresh(cluster, ref)
+    live = _ask(cluster, ref, anew=anew)
     while not (status := read(live)).done:
         if status.error:
             since = since if failures else time.monotonic()
@@ -127,7 +186,7 @@ def await_applications(cluster: Cluster, ref: ObjectRef, timeout: float, progres
             time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
             if time.monotonic() >= deadline:
                 raise _failed(ref, status.error)
-            live = request_refresh(cluster, ref)
+            live = _ask(cluster, ref, anew=anew)
             continue
         changed = await_change(cluster, ref, live, deadline)
         if changed is None:
@@ -140,20 +199,17 @@ def await_applications(cluster: Cluster, ref: ObjectRef, timeout: float, progres
     return live
 
 
-def request_refresh(cluster: Cluster, ref: ObjectRef) -> KubeObject:
-    """Let the controller look at a set now, past what it remembers of repositories; return the set as it is then.
-
-    Raises:
-        ControllerError: There is no such set.
-    """
-    live = cluster.find(ref)
-    if live is not None and read(live).error:
-        # Without the right to do so an error of before may count as one of now.
-        with contextlib.suppress(ForbiddenError, NotFoundError):
-            cluster.patch(ref, {"status": {"conditions": None}}, subresource="status")
+def _ask(cluster: Cluster, ref: ObjectRef, *, anew: bool) -> KubeObject:
+    """Let the controller look at a set now; return the set as it is then."""
     try:
+        try:
+            cluster.patch(ref, {"status": {"conditions": None}}, subresource="status")
+        except ForbiddenError:
+            # The annotation tells at least when it is up to date; an error of before may count as one of now.
+            anew = True
         # Each time another value, as it is a change that makes the controller look.
-        return cluster.patch(ref, {"metadata": {"annotations": {REFRESH_ANNOTATION: uuid.uuid4().hex}}})
+        annotation = REFRESH_ANNOTATION if anew else ASKED_ANNOTATION
+        return cluster.patch(ref, {"metadata": {"annotations": {annotation: uuid.uuid4().hex}}})
     except NotFoundError as e:
         raise ControllerError(
             f"there is no {ref}", hint="Check its name, and the namespace: it is the one of the controller."
