@@ -31,7 +31,7 @@ class Manifests:
     Attributes:
         objects: The objects as they were written.
         version: Version of the controller; "" when neither the spec nor the content tells.
-        digest: sha256 of what was downloaded, if no checksum, catalog or lock file knew it before; "" otherwise. Files of
+        digest: sha256 of what was downloaded, if no checksum, catalog or lock file knew it; "" otherwise. Files of
             this machine have none: who edits one wants what is in it.
         learned: URL -> sha256, for the lock file, of what it did not know.
     """
