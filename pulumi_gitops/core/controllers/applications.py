@@ -208,11 +208,11 @@ def remove_application_set(
     """
     ref = application_set_ref(spec.name, spec.target_namespace)
     live = cluster.find(ref)
-    owned = application_sets.applications_of(cluster, live)
+    owned = application_sets.applications_of(cluster, live, going=True)
     changes = _remove(cluster, [ref], check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
     if not check:
         # Kubernetes deletes what an owner leaves behind. What the controller has let go stays.
-        owned = application_sets.applications_of(cluster, live)
+        owned = application_sets.applications_of(cluster, live, going=True)
     refs = [application_ref(name, ref.namespace) for name in owned]
     changes += delete_objects(
         cluster, refs, check=check, wait=spec.wait, wait_timeout=spec.wait_timeout, progress=progress

@@ -140,13 +140,20 @@ def controller_is_there(cluster: Cluster, namespace: str) -> bool:
     return any((deployment.get("spec") or {}).get("replicas", 1) for deployment in found)
 
 
-def applications_of(cluster: Cluster, live: KubeObject | None) -> tuple[str, ...]:
-    """Return the names of the applications that a set has made in its namespace; none for no set."""
+def applications_of(cluster: Cluster, live: KubeObject | None, *, going: bool = False) -> tuple[str, ...]:
+    """Return the names of the applications that a set has made in its namespace; none for no set.
+
+    Args:
+        cluster: Cluster of Argo CD.
+        live: The set.
+        going: Also those that are being deleted.
+    """
     if live is None:
         return ()
     namespace, uid = ObjectRef.of(live).namespace, uid_of(live)
     found = cluster.list(API_VERSION, "Application", namespace=namespace, metadata_only=True)
-    owned = (o for o in found if any(owner.get("uid") == uid for owner in o["metadata"].get("ownerReferences") or []))
+    there = [obj for obj in found if going or "deletionTimestamp" not in obj["metadata"]]
+    owned = (o for o in there if any(owner.get("uid") == uid for owner in o["metadata"].get("ownerReferences") or []))
     return tuple(sorted(ObjectRef.of(obj).name for obj in owned))
 
 
