@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,11 +36,18 @@ def manifests() -> None:
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One sandbox for the whole session; the processes of Argo CD and Flux follow their manifests."""
     from pulumi_gitops.sandbox import Sandbox
+    from tests.standins import ssh_client
 
-    with Sandbox.start(argocd=True, flux=True) as started:
+    with pytest.MonkeyPatch.context() as patch:
+        if shutil.which("ssh") is None:
+            folder = tmp_path_factory.mktemp("ssh")
+            ssh_client.install(folder)
+            patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        started = Sandbox.start(argocd=True, flux=True)
+    with started:
         yield started
 
 

@@ -120,13 +120,15 @@ async def _pump(source, target) -> None:
 class _Login(asyncssh.SSHServer):
     def __init__(self, server: SshGitServer) -> None:
         self._server = server
+        self._line = ""
 
     def public_key_auth_supported(self) -> bool:
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        line = key.export_public_key().decode().strip()
-        accepted = username == "git" and line in self._server.accepted
-        if accepted:
-            self._server.used.append(line)
-        return accepted
+        # Asked for what is offered, and again for what has signed: only then the login is complete.
+        self._line = key.export_public_key().decode().strip()
+        return username == "git" and self._line in self._server.accepted
+
+    def auth_completed(self) -> None:
+        self._server.used.append(self._line)
