@@ -108,6 +108,7 @@ CASES = {
     ),
     (controllers.ApplicationSetSpec, "argocd"): (
         {"template": TEMPLATE, "preserve_resources": True, "sync_policy": "create-update", "go_template": False,
+         "wait": False, "wait_timeout": 60.0,
          "generators": [
              {"list": {"elements": [{"name": "web", "cluster": "edge"}]}},
              {"git": {"repoURL": URL, "revision": "main", "directories": [{"path": "apps/*"}]}},
