@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from ..cluster import Cluster
@@ -190,10 +191,15 @@ def apply_application_set(
         SyncTimeoutError: It took longer than `wait_timeout`.
     """
     knows, ref = backend(spec.controller), application_set_ref(spec.name, spec.target_namespace)
-    declare = application_sets.declare
+    awaited = not check and spec.wait and application_sets.controller_is_there(cluster, ref.namespace)
+    declare = partial(application_sets.declare, ask=awaited)
     changes = _apply(cluster, knows, spec.objects(), ref.namespace, check=check, apply=declare)
-    if not check and spec.wait and application_sets.controller_is_there(cluster, ref.namespace):
-        application_sets.await_applications(cluster, ref, spec.wait_timeout, progress or ignore_progress)
+    if awaited:
+        step, actions = progress or ignore_progress, {change.action for change in changes}
+        asked = actions != {Action.UNCHANGED}
+        application_sets.await_applications(cluster, ref, spec.wait_timeout, step, asked=asked)
+        if Action.CONFIGURE in actions:
+            application_sets.await_applications(cluster, ref, spec.wait_timeout, step)
     return ApplicationSetResult(application_sets.applications_of(cluster, cluster.find(ref)), changes)
 
 
@@ -268,7 +274,7 @@ def _sync_set(cluster: Cluster, spec: SyncSpec, progress: ProgressCallback, *, c
     elif not application_sets.controller_is_there(cluster, ref.namespace):
         return SyncResult("", "Unknown", "Unknown", changed=False)
     before = application_sets.applications_of(cluster, live)
-    live = application_sets.await_applications(cluster, ref, spec.wait_timeout, progress, anew=True)
+    live = application_sets.await_applications(cluster, ref, spec.wait_timeout, progress)
     changed = application_sets.applications_of(cluster, live) != before
     return SyncResult("", "Synced", "Healthy", changed=changed)
 

@@ -3,16 +3,18 @@
 
 The rules follow the ApplicationSet controller (applicationset/controllers/applicationset_controller.go, v3.2 to v3.6).
 
-- Its status does not say which generation it is of, and is written only when it changes. So the conditions are taken
-  away before the controller is asked: what is there then is new. Any change of an annotation makes it look.
-- The refresh annotation makes it look past what is remembered of repositories. It removes that annotation by an update
-  of the whole set, which fails if the set is another one by now; after an error it leaves it.
+- The refresh annotation makes it look now, past what is remembered of repositories, if it is there when it begins to
+  look. When it has made the applications it removes the annotation, also one that came meanwhile. So it is asked in the
+  same request that changes a set, and once more after a change: the second look began after the first one.
+- After an error it leaves it. Its status does not say which generation it is of, and is written only when it changes.
+  So an error is taken away before it is asked: one that is there then is new.
 - That update, which webhooks cause too, writes the spec as Go has it: with empty fields that nobody gave, and without
   those that were given empty. From then on it owns what it wrote.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import uuid
@@ -37,7 +39,6 @@ from .waiting import await_change
 from .wiring import API_VERSION
 
 REFRESH_ANNOTATION = "argocd.argoproj.io/application-set-refresh"
-ASKED_ANNOTATION = "pulumi-gitops/asked"
 APPLIED_ANNOTATION = "pulumi-gitops/applied"
 
 _CONTROLLER = "argocd"  # begin of the names under which it owns fields
@@ -92,23 +93,32 @@ def read(obj: KubeObject) -> SetStatus:
     )
 
 
-def declare(cluster: Cluster, objects: Sequence[KubeObject], *, check: bool) -> tuple[Change, ...]:
+def declare(cluster: Cluster, objects: Sequence[KubeObject], *, check: bool, ask: bool = False) -> tuple[Change, ...]:
     """Apply sets; what their controller made of them counts as unchanged, and is taken back with the next change.
+
+    Args:
+        cluster: Cluster of Argo CD.
+        objects: The sets.
+        check: Change nothing.
+        ask: Let the controller look at those that change.
 
     Raises:
         ConflictError: Somebody else owns a field.
         GitOpsError: As :func:`...deploy.apply_objects`.
     """
-    return tuple(change for obj in objects for change in _declare(cluster, obj, check=check))
+    return tuple(change for obj in objects for change in _declare(cluster, obj, check=check, ask=ask and not check))
 
 
-def _declare(cluster: Cluster, obj: KubeObject, *, check: bool) -> tuple[Change, ...]:
+def _declare(cluster: Cluster, obj: KubeObject, *, check: bool, ask: bool) -> tuple[Change, ...]:
     ref, digest = ObjectRef.of(obj), object_digest(obj)
     live = cluster.find(ref)
     known = live is not None and is_ours(live) and annotations_of(live).get(APPLIED_ANNOTATION) == digest
     if known and _same(obj["spec"], (live or {}).get("spec") or {}):
         return (Change(Action.UNCHANGED, ref),)
-    marked = with_metadata(obj, annotations={**annotations_of(obj), APPLIED_ANNOTATION: digest})
+    asking = {REFRESH_ANNOTATION: uuid.uuid4().hex} if ask else {}
+    if ask and live is not None:
+        _forget_error(cluster, live)
+    marked = with_metadata(obj, annotations={**annotations_of(obj), APPLIED_ANNOTATION: digest, **asking})
     try:
         return apply_objects(cluster, [marked], check=check)
     except ConflictError as error:
@@ -158,7 +168,7 @@ def applications_of(cluster: Cluster, live: KubeObject | None, *, going: bool = 
 
 
 def await_applications(
-    cluster: Cluster, ref: ObjectRef, timeout: float, progress: ProgressCallback, *, anew: bool = False
+    cluster: Cluster, ref: ObjectRef, timeout: float, progress: ProgressCallback, *, asked: bool = False
 ) -> KubeObject:
     """Let the controller look at a set, and wait until it has made all applications.
 
@@ -167,7 +177,7 @@ def await_applications(
         ref: The ApplicationSet.
         timeout: Seconds.
         progress: Gets a message at the begin and for each error that may pass.
-        anew: Let it look past what it remembers of repositories, which is up to three minutes old.
+        asked: The controller was asked to look already.
 
     Returns:
         The set.
@@ -180,7 +190,7 @@ def await_applications(
     deadline = time.monotonic() + timeout
     progress(Progress("wait", f"ApplicationSet {ref.name}: waiting for the controller", total=1, ref=ref))
     failures, since = 0, time.monotonic()
-    live = _ask(cluster, ref, anew=anew)
+    live = cluster.get(ref) if asked else _ask(cluster, ref)
     while not (status := read(live)).done:
         if status.error:
             since = since if failures else time.monotonic()
@@ -193,7 +203,7 @@ def await_applications(
             time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
             if time.monotonic() >= deadline:
                 raise _failed(ref, status.error)
-            live = _ask(cluster, ref, anew=anew)
+            live = _ask(cluster, ref)
             continue
         changed = await_change(cluster, ref, live, deadline)
         if changed is None:
@@ -206,21 +216,25 @@ def await_applications(
     return live
 
 
-def _ask(cluster: Cluster, ref: ObjectRef, *, anew: bool) -> KubeObject:
+def _ask(cluster: Cluster, ref: ObjectRef) -> KubeObject:
     """Let the controller look at a set now; return the set as it is then."""
+    live = cluster.find(ref)
+    if live is not None:
+        _forget_error(cluster, live)
     try:
-        try:
-            cluster.patch(ref, {"status": {"conditions": None}}, subresource="status")
-        except ForbiddenError:
-            # The annotation tells at least when it is up to date; an error of before may count as one of now.
-            anew = True
         # Each time another value, as it is a change that makes the controller look.
-        annotation = REFRESH_ANNOTATION if anew else ASKED_ANNOTATION
-        return cluster.patch(ref, {"metadata": {"annotations": {annotation: uuid.uuid4().hex}}})
+        return cluster.patch(ref, {"metadata": {"annotations": {REFRESH_ANNOTATION: uuid.uuid4().hex}}})
     except NotFoundError as e:
         raise ControllerError(
             f"there is no {ref}", hint="Check its name, and the namespace: it is the one of the controller."
         ) from e
+
+
+def _forget_error(cluster: Cluster, live: KubeObject) -> None:
+    if read(live).error:
+        # Without the right to do so an error of before may count as one of now.
+        with contextlib.suppress(ForbiddenError, NotFoundError):
+            cluster.patch(ObjectRef.of(live), {"status": {"conditions": None}}, subresource="status")
 
 
 def _failed(ref: ObjectRef, message: str) -> SyncFailedError:
