@@ -7,6 +7,7 @@ from typing import Any, NotRequired, Optional, TypedDict, cast
 import pulumi
 
 from ..core.controllers import ApplicationSetSpec
+from ..core.objects import KubeObject, with_metadata
 from .options import given, plain, require_gitops_provider
 from .resources import Sync, SyncArgs
 from .wiring import wire
@@ -50,7 +51,7 @@ class ApplicationSet(pulumi.ComponentResource):
         values = given(args, ApplicationSetArgs)
         super().__init__("gitops:index:ApplicationSet", name, values, opts)
         shape = plain(values, "controller", "wait")
-        wired = wire(self, name, ApplicationSetSpec, ApplicationSetSpec.objects, values, shape)
+        wired = wire(self, name, ApplicationSetSpec, _forced, values, shape)
         self.resources = wired.resources
         if values.get("wait", True):
             settings = {key: values[key] for key in ("controller", "namespace", "wait_timeout") if key in values}
@@ -65,3 +66,8 @@ class ApplicationSet(pulumi.ComponentResource):
         else:
             self.name = wired.after(name)
         self.register_outputs({"name": self.name})
+
+
+def _forced(spec: ApplicationSetSpec) -> list[KubeObject]:
+    """Let a change win over Argo CD, which writes the spec in its own form, and owns it then."""
+    return [with_metadata(obj, annotations={"pulumi.com/patchForce": "true"}) for obj in spec.objects()]

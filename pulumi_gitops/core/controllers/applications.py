@@ -274,7 +274,7 @@ def _sync_set(cluster: Cluster, spec: SyncSpec, progress: ProgressCallback, *, c
     elif not application_sets.controller_is_there(cluster, ref.namespace):
         return SyncResult("", "Unknown", "Unknown", changed=False)
     before = application_sets.applications_of(cluster, live)
-    live = application_sets.await_applications(cluster, ref, spec.wait_timeout, progress)
+    live = application_sets.make_anew(cluster, ref, spec.wait_timeout, progress)
     changed = application_sets.applications_of(cluster, live) != before
     return SyncResult("", "Synced", "Healthy", changed=changed)
 

@@ -333,6 +333,10 @@ def test_argocd_is_given_time_to_look_at_an_application_that_is_awaited(children
         assert list(annotations(name)) == ["pulumi.com/patchFieldManager"]
 
 
+def test_a_change_of_a_set_wins_over_what_argocd_has_written_into_it(children):
+    assert wired(children, "set")[0].object["metadata"]["annotations"]["pulumi.com/patchForce"] == "true"
+
+
 def test_outputs_of_other_resources_can_be_inputs(children):
     secret, source = wired(children, "late")
     assert secret.object["stringData"] == {"username": "git", "password": "canary-91-late"}

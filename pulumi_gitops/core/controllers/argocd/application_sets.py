@@ -47,6 +47,7 @@ _SELECTOR = "app.kubernetes.io/part-of=argocd,app.kubernetes.io/component=applic
 # A Secret or AppProject made a moment ago may not have reached the controller: it is asked once more.
 _GRACE, _PAUSE = 1.0, 1.0
 _TRANSIENT_GRACE, _TRANSIENT_PAUSE = 30.0, 3.0
+_SETTLE = 1.0
 _MEANWHILE = "the object has been modified"
 _HINTS = (
     (
@@ -214,6 +215,14 @@ def await_applications(
             )
         live = changed
     return live
+
+
+def make_anew(cluster: Cluster, ref: ObjectRef, timeout: float, progress: ProgressCallback) -> KubeObject:
+    """Let the controller make the applications from what the repositories hold now; else as `await_applications`."""
+    await_applications(cluster, ref, timeout, progress)
+    # A look that was going on took what it remembers, and so does the one that followed at once: both are over then.
+    time.sleep(_SETTLE)
+    return await_applications(cluster, ref, timeout, progress)
 
 
 def _ask(cluster: Cluster, ref: ObjectRef) -> KubeObject:
