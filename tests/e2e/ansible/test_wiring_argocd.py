@@ -12,6 +12,7 @@ from pulumi_gitops.core import controllers
 from pulumi_gitops.core.git import Credentials, commit_files, read_tip
 from pulumi_gitops.core.objects import ObjectRef
 from tests.e2e.ansible.playbooks import task
+from tests.support.argocdapi import ArgoCDApi
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
@@ -20,9 +21,10 @@ SECRETS = {
     "git_password": "canary-b1946ac9",
     "wrong_password": "canary-591785b7",
     "edge_token": "canary-8d969eef",
+    "admin_password": "canary-6f1ed002",
     "edge_key": "-----BEGIN RSA PRIVATE KEY-----\ncanary-2e9f8c1d\n-----END RSA PRIVATE KEY-----\n",
 }
-CANARIES = ("canary-b1946ac9", "canary-591785b7", "canary-8d969eef", "canary-2e9f8c1d")
+CANARIES = ("canary-6f1ed002", "canary-b1946ac9", "canary-591785b7", "canary-8d969eef", "canary-2e9f8c1d")
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {colour: %s}\n"
 
 
@@ -197,6 +199,16 @@ def test_what_argocd_does_not_allow_or_can_not_read_is_said_in_its_own_words(
         "wait_timeout": 60,
     }
     access = {"name": namespace, "url": private, "username": "ci"}
+
+    def folders(name, url=private, key="basename", **options):
+        source = {"repoURL": private, "path": "app", "targetRevision": "main"}
+        made = {"project": namespace, "source": source, "destination": allowed}
+        git = {"repoURL": url, "revision": "main", "directories": [{"path": "*"}]}
+        title = f"{namespace}-{{{{.path.{key}}}}}"
+        template = {"metadata": {"name": "{% raw %}" + title + "{% endraw %}"}, "spec": made}
+        more = {"name": namespace, "generators": [{"git": git}], "template": template, **options}
+        return task("application_set", name, wait_timeout=60, **more)
+
     allowed = {"namespace": namespace, "server": "https://kubernetes.default.svc"}
     elsewhere = {"namespace": "elsewhere", "server": "https://kubernetes.default.svc"}
     namespaces = [{"group": "", "kind": "Namespace"}]
@@ -215,6 +227,13 @@ def test_what_argocd_does_not_allow_or_can_not_read_is_said_in_its_own_words(
             attempt("missing branch", revision="nowhere"),
             attempt("no such folder", path="nowhere"),
             attempt("right"),
+            folders("mistyped template", key="basname", _ignore_errors=True),
+            folders("missing repository", url=f"{private}.nowhere", _ignore_errors=True),
+            folders("set"),
+            folders("set again"),
+            task("sync", "sync of the set", name=namespace, kind="application_set"),
+            folders("set after the sync"),
+            folders("no set", state="absent"),
             task("repository", "access of nobody", name=namespace, url=private),
             task(
                 "application_set",
@@ -234,6 +253,8 @@ def test_what_argocd_does_not_allow_or_can_not_read_is_said_in_its_own_words(
         "wrong password": "controller.sync_failed",
         "missing branch": "controller.sync_failed",
         "no such folder": "controller.sync_failed",
+        "mistyped template": "controller.sync_failed",
+        "missing repository": "controller.sync_failed",
         "unknown field": "cluster.invalid",
     }
     assert f"do not match any of the allowed destinations in project '{namespace}'" in done["denied namespace"]["msg"]
@@ -242,14 +263,21 @@ def test_what_argocd_does_not_allow_or_can_not_read_is_said_in_its_own_words(
     assert "nowhere" in done["no such folder"]["msg"]
     assert "elemnts" in done["unknown field"]["msg"]
     assert done["right"]["health"] == "Healthy"
+    assert 'map has no entry for key "basname"' in done["mistyped template"]["msg"]
+    assert "repository not found" in done["missing repository"]["msg"]
+    assert done["set"]["applications"] == [f"{namespace}-app"]
+    assert {"set", "no set"} <= set(done.changed)
+    assert not {"set again", "sync of the set", "set after the sync"} & set(done.changed)
+    assert [change["kind"] for change in done["no set"]["changes"]] == ["ApplicationSet", "Application"]
     # Other credentials take the place of the old ones, of which nothing stays.
     assert set(cluster.get(secret(f"repo-{namespace}"))["data"]) == {"type", "url"}
     assert not [canary for canary in CANARIES if canary in done.output]
 
 
-def test_argocd_manages_itself_by_one_option_of_the_role(ansible, cluster, argocd, private):
+def test_argocd_manages_itself_and_has_its_password_by_options_of_the_role(ansible, sandbox, cluster, argocd, private):
     place = {"url": private, "path": "clusters/one", "username": "ci", "password": "{{ git_password }}"}
-    role = {"roles": [{"role": "iac.gitops.bootstrap", "vars": {"bootstrap_self_manage": place}}]}
+    options = {"bootstrap_self_manage": place, "bootstrap_admin_secret": "argocd-admin"}
+    role = {"roles": [{"role": "iac.gitops.bootstrap", "vars": options}]}
     install = "Install the controller"
     login = Credentials("ci", SECRETS["git_password"])
     before = read_tip(private, "main", credentials=login)
@@ -257,11 +285,20 @@ def test_argocd_manages_itself_by_one_option_of_the_role(ansible, cluster, argoc
     checked = ansible([], "--check", "--diff", "-vvv", play=role, **SECRETS)
     assert checked.changed == [install]
     assert (checked[install]["commit"], read_tip(private, "main", credentials=login)) == (before, before)
+    refused = ansible([], "-vvv", play=role, expect=2, **SECRETS)
+    assert "there is no Secret argocd/argocd-admin" in refused[install]["msg"]
+    assert cluster.find(argo("Application", "argocd")) is None
+    made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "argocd-admin", "namespace": "argocd"}}
+    cluster.create({**made, "stringData": {"password": SECRETS["admin_password"]}})
     done = ansible([], "--diff", "-vvv", play=role, **SECRETS)
     assert done.changed == [install]
+    api = ArgoCDApi(lambda: sandbox.argocd_server_url)
+    assert api.applications(api.until_it_takes(SECRETS["admin_password"])) == {"argocd": "Synced"}
+    assert api.refuses(SECRETS["wrong_password"])
     assert done[install]["commit"] == read_tip(private, "main", credentials=login) != before
     assert cluster.get(argo("Application", "argocd"))["status"]["sync"]["status"] == "Synced"
     again = ansible([], "--diff", "-vvv", play=role, **SECRETS)
     assert again.changed == []
     assert "left alone" not in again.output, "that Argo CD has its objects is as it should be"
-    assert not [canary for canary in CANARIES if canary in checked.output + done.output + again.output]
+    said = checked.output + refused.output + done.output + again.output
+    assert not [canary for canary in CANARIES if canary in said]
