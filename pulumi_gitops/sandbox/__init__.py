@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .builder import bin_dir, build, tool_path
     from .flux_manifests import flux_crds, flux_manifest
+    from .flux_operator_host import flux_operator_manifest
     from .gitserver import GitServer
     from .sandbox import ProcessStatus, Sandbox
 
-__all__ = ["GitServer", "ProcessStatus", "Sandbox", "bin_dir", "build", "flux_crds", "flux_manifest", "tool_path"]
+__all__ = [
+    "GitServer",
+    "ProcessStatus",
+    "Sandbox",
+    "bin_dir",
+    "build",
+    "flux_crds",
+    "flux_manifest",
+    "flux_operator_manifest",
+    "tool_path",
+]
 
 _WHERE = {
     "GitServer": "gitserver",
@@ -21,6 +32,7 @@ _WHERE = {
     "build": "builder",
     "flux_crds": "flux_manifests",
     "flux_manifest": "flux_manifests",
+    "flux_operator_manifest": "flux_operator_host",
     "tool_path": "builder",
 }
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -19,13 +21,14 @@ import sys
 import tempfile
 import time
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..core.cache import cache_dir
 from ..core.errors import SandboxError
 from ..core.process import allowed_env, run
-from .catalogue import GO_TOOLS, WHEEL_TOOLS, GoTool, go_tool
+from .catalogue import GO_TOOLS, WHEEL_TOOLS, Copied, GoTool, go_tool
 from .present import GO_SERIES, find, find_go, find_wheel_tool
 from .progress import BuildProgress
 
@@ -39,6 +42,7 @@ _USERS_GO_ENV = (
 )
 _POLL_SECONDS = 0.5
 _TAIL_LINES = 20
+_DOWNLOAD_SECONDS = 600.0
 
 
 def tool_path(binary: str, *, progress: BuildProgress | None = None) -> Path:
@@ -59,7 +63,7 @@ def build(tools: Sequence[str] | None = None, *, progress: BuildProgress | None 
     """Fill the cache: build what is neither on the machine nor in the cache.
 
     Args:
-        tools: Names of tools or of their binaries; all when None.
+        tools: Names of tools or of their binaries; when None, all that are not built on request only.
         progress: Display; on standard error when None.
 
     Returns:
@@ -70,7 +74,8 @@ def build(tools: Sequence[str] | None = None, *, progress: BuildProgress | None 
         SandboxError: One can not be built or found.
     """
     binaries: list[str] = []
-    for name in tools if tools is not None else (*GO_TOOLS, *WHEEL_TOOLS):
+    usual = (name for name, tool in GO_TOOLS.items() if not tool.on_request)
+    for name in tools if tools is not None else (*usual, *WHEEL_TOOLS):
         binaries += GO_TOOLS[name].binaries if name in GO_TOOLS else [name]
     paths = find_or_build(binaries, progress=progress)
     if "argocd" in paths:
@@ -125,6 +130,8 @@ def built_folder(tool: GoTool) -> Path:
         platform.machine(),
     )
     content.update(repr(recipe).encode())
+    if tool.copied is not None:
+        content.update(repr((tool.copied.go, sorted(tool.copied.adds.items()))).encode())
     return cache_dir() / "tools" / tool.name / f"{tool.version}-{content.hexdigest()[:16]}"
 
 
@@ -196,6 +203,7 @@ def _build(tool: GoTool, go: Path, progress: BuildProgress) -> bool:
             # A name of its own: the compiler of that killed build may still be running.
             staging = folder.with_name(f".building-{uuid.uuid4().hex}")
             staging.mkdir()
+            source = _copied(tool, tool.copied, go, staging) if tool.copied else tool.folder
             with log.open("wb") as output:
                 for binary, package in tool.binaries.items():
                     argv = [
@@ -208,18 +216,20 @@ def _build(tool: GoTool, go: Path, progress: BuildProgress) -> bool:
                         str(staging / binary),
                         package,
                     ]
-                    returncode = _run_build(argv, tool, output.fileno(), progress)
+                    returncode = _run_build(argv, source, output.fileno(), progress)
                     if returncode != 0:
                         raise _failure(tool, returncode, log)
-            _copy_files(tool, go, staging)
+            _copy_files(tool, go, source, staging)
+            if tool.copied:
+                shutil.rmtree(source)
             staging.rename(folder)
     return True
 
 
-def _run_build(argv: Sequence[str], tool: GoTool, output: int, progress: BuildProgress) -> int:
+def _run_build(argv: Sequence[str], folder: Path, output: int, progress: BuildProgress) -> int:
     process = subprocess.Popen(
         argv,
-        cwd=tool.folder,
+        cwd=folder,
         env=go_env(),
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -239,16 +249,47 @@ def _run_build(argv: Sequence[str], tool: GoTool, output: int, progress: BuildPr
         raise
 
 
-def _copy_files(tool: GoTool, go: Path, target: Path) -> None:
+def _copied(tool: GoTool, copied: Copied, go: Path, staging: Path) -> Path:
+    """Return a folder with the ``go.mod`` of a tool and, in ``source``, a copy of its module that can be built.
+
+    Raises:
+        SandboxError: The module can not be downloaded, or is not the one in ``go.sum``.
+    """
+    folder = staging / ".module"
+    (folder / "empty").mkdir(parents=True)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(tool.folder / name, folder / name)
+    wanted = f"{tool.module}@{tool.version}"
+    argv = [str(go), "mod", "download", "-json", wanted]
+    # It reports that it is for a newer Go, when it has downloaded and verified it.
+    done = run(argv, timeout=_DOWNLOAD_SECONDS, env={**go_env(), "GOFLAGS": ""}, cwd=folder / "empty", check=False)
+    found = json.loads(done.stdout) if done.stdout.strip().startswith("{") else {}
+    if "Zip" not in found:
+        raise SandboxError(f"{wanted} can not be downloaded: {found.get('Error') or done.stderr.strip()}")
+    if f"{tool.module} {tool.version} {found.get('Sum')}" not in (folder / "go.sum").read_text("utf-8").splitlines():
+        raise SandboxError(f"{wanted} is not the module that {tool.folder / 'go.sum'} names: {found.get('Sum')}")
+    with zipfile.ZipFile(found["Zip"]) as archive:
+        archive.extractall(folder / "zip")
+    (folder / "zip" / wanted).rename(folder / "source")
+    path = folder / "source" / "go.mod"
+    path.write_text(re.sub(r"(?m)^go .*$", f"go {copied.go}", path.read_text("utf-8"), count=1), "utf-8")
+    for name, content in copied.adds.items():
+        added = folder / "source" / name
+        added.parent.mkdir(parents=True, exist_ok=True)
+        added.write_text(content, "utf-8")
+    return folder
+
+
+def _copy_files(tool: GoTool, go: Path, source: Path, target: Path) -> None:
     if not tool.files:
         return
-    listed = run([str(go), "list", "-m", "-f", "{{.Dir}}", tool.module], timeout=60, env=go_env(), cwd=tool.folder)
+    listed = run([str(go), "list", "-m", "-f", "{{.Dir}}", tool.module], timeout=60, env=go_env(), cwd=source)
     module = Path(listed.stdout.strip())
-    for name, source in tool.files.items():
-        if (module / source).is_dir():
-            _copy_folder(module / source, target / name)
+    for name, path in tool.files.items():
+        if (module / path).is_dir():
+            _copy_folder(module / path, target / name)
             continue
-        shutil.copyfile(module / source, target / name)
+        shutil.copyfile(module / path, target / name)
         (target / name).chmod(0o755 if name in tool.programs else 0o644)
 
 

@@ -36,6 +36,19 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """How a module is changed that can not be built as it is served: in a copy of it.
+
+    Attributes:
+        go: Version of Go for the ``go`` line of its ``go.mod``, where that asks for a newer one than it needs.
+        adds: Path -> content of files that are not in the module, though it embeds them.
+    """
+
+    go: str
+    adds: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class GoTool:
     """A Go module from which binaries are built.
 
@@ -49,6 +62,8 @@ class GoTool:
         files: Files and folders of the module that are kept beside the binaries: name -> path in the module.
         programs: Those of `files` that are run: they get the run bit and go on PATH with the binaries.
         present: Rule for binaries found on the machine; None when only a built one will do.
+        copied: What is changed before it is built, in the folder ``source`` that its ``go.mod`` names.
+        on_request: It is built only when it is asked for by name.
     """
 
     name: str
@@ -60,6 +75,8 @@ class GoTool:
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     programs: tuple[str, ...] = ()
     present: Present | None = None
+    copied: Copied | None = None
+    on_request: bool = False
 
     @property
     def folder(self) -> Path:
@@ -204,6 +221,18 @@ GO_TOOLS: Mapping[str, GoTool] = MappingProxyType(
                         "notification-controller",
                     )
                 },
+            ),
+            # Asks for Go 1.27 and does without; the files of its user interface are not in the module.
+            GoTool(
+                name="flux-operator",
+                title="Flux Operator",
+                module="github.com/controlplaneio-fluxcd/flux-operator",
+                version="v0.59.0",
+                binaries={"flux-operator": "github.com/controlplaneio-fluxcd/flux-operator/cmd/operator"},
+                variables={"main.VERSION": "{version}"},
+                files={"config": "config"},
+                copied=Copied(go="1.26.3", adds={"web/dist/index.html": "<!doctype html>\n"}),
+                on_request=True,
             ),
             # The files of its user interface are not in the module; its API is complete.
             GoTool(

@@ -35,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         dest="extras",
         action="append",
         default=[],
-        choices=["argocd", "flux", "weave_gitops"],
+        choices=["argocd", "flux", "weave_gitops", "flux_operator"],
         help="run the controller's own processes once its manifests are installed (installs nothing); may be repeated",
     )
     up.add_argument("--nodes", type=int, default=1, metavar="K", help="simulated nodes (default: 1)")
@@ -120,6 +120,7 @@ def _up(args: argparse.Namespace) -> int:
     from .builder import built_folder
     from .catalogue import GO_TOOLS
     from .flux_manifests import flux_manifest
+    from .flux_operator_host import flux_operator_manifest
     from .sandbox import Sandbox
 
     began = time.monotonic()
@@ -130,6 +131,7 @@ def _up(args: argparse.Namespace) -> int:
         argocd="argocd" in extras,
         flux="flux" in extras,
         weave_gitops="weave_gitops" in extras,
+        flux_operator="flux_operator" in extras,
         detach=True,
     )
     if args.json:
@@ -144,6 +146,8 @@ def _up(args: argparse.Namespace) -> int:
         print("              (composed from its controllers' own files: no Go module carries the released one)")
     if sandbox.weave_gitops:
         print(f"  Weave GitOps' chart is {built_folder(GO_TOOLS['weave-gitops']) / 'chart'}")
+    if sandbox.flux_operator:
+        print(f"  Flux Operator is installed by {flux_operator_manifest()}")
     print(f'  use it:     eval "$({own_command()} sandbox env --name {sandbox.name})"')
     print(f"  end it:     {own_command()} sandbox down --name {sandbox.name}")
     return 0
@@ -267,6 +271,7 @@ def _facts(sandbox: Sandbox) -> dict[str, Any]:
         "argocd": sandbox.argocd,
         "flux": sandbox.flux,
         "weave_gitops": sandbox.weave_gitops,
+        "flux_operator": sandbox.flux_operator,
         "detached": sandbox.detached,
         "memory_bytes": sandbox.memory_bytes(),
         "processes": [

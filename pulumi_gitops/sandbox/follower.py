@@ -25,13 +25,14 @@ from . import control_plane, hosting
 from .argocd_host import ARGOCD
 from .builder import find_or_build
 from .flux_host import FLUX
+from .flux_operator_host import FLUX_OPERATOR
 from .hosting import Hosted, Place
 from .processes import Command, ProcessId, kill, reap, spawn, tail
 from .startup import free_ports, port_was_taken
 from .state import remove_tree, write_private
 from .weave_host import WEAVE_GITOPS
 
-CONTROLLERS: Mapping[str, Hosted] = {hosted.name: hosted for hosted in (ARGOCD, FLUX, WEAVE_GITOPS)}
+CONTROLLERS: Mapping[str, Hosted] = {hosted.name: hosted for hosted in (ARGOCD, FLUX, FLUX_OPERATOR, WEAVE_GITOPS)}
 """What can be followed, by name."""
 
 _WATCH_SECONDS = 3e8  # longer than any sandbox lives: what a second watch would miss between the two stays unknown

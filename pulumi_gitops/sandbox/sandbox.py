@@ -18,6 +18,7 @@ from .argocd_host import ARGOCD, SERVER, check_folder
 from .builder import bin_dir, find_or_build, seed_manifests, tool_path
 from .flux_host import FLUX, RECEIVERS
 from .flux_manifests import flux_manifest
+from .flux_operator_host import FLUX_OPERATOR
 from .processes import ProcessId, direct, kill, kill_all, marked, memory_bytes, spawn
 from .progress import BuildProgress
 from .state import State
@@ -25,7 +26,7 @@ from .weave_host import API, WEAVE_GITOPS
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _MOST_NODES = 100
-_HOSTED = {hosted.name: hosted for hosted in (ARGOCD, FLUX, WEAVE_GITOPS)}
+_HOSTED = {hosted.name: hosted for hosted in (ARGOCD, FLUX, FLUX_OPERATOR, WEAVE_GITOPS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Sandbox:
         argocd: bool = False,
         flux: bool = False,
         weave_gitops: bool = False,
+        flux_operator: bool = False,
         detach: bool = False,
         progress: BuildProgress | None = None,
     ) -> Self:
@@ -70,6 +72,7 @@ class Sandbox:
                 are removed. Installs nothing itself.
             flux: The same for Flux: its source-, kustomize-, helm- and notification-controller.
             weave_gitops: The same for the server of Weave GitOps.
+            flux_operator: The same for Flux Operator; `flux` is needed for the Flux that it installs.
             detach: Go on after this process has ended, until :meth:`stop`. Otherwise the sandbox belongs to this
                 process: should it be killed, the next start or stop of any sandbox cleans up.
             progress: Display for building tools that are not in the cache yet; on standard error when None.
@@ -87,12 +90,17 @@ class Sandbox:
             raise InputError(f"a sandbox has 1 to {_MOST_NODES} nodes, not {nodes}")
         if argocd:
             check_folder(state.root() / name)
-        asked = {ARGOCD.name: argocd, FLUX.name: flux, WEAVE_GITOPS.name: weave_gitops}
+        asked = {
+            ARGOCD.name: argocd,
+            FLUX.name: flux,
+            WEAVE_GITOPS.name: weave_gitops,
+            FLUX_OPERATOR.name: flux_operator,
+        }
         binaries = find_or_build(_binaries(name for name, wanted in asked.items() if wanted), progress=progress)
         seed_manifests()
         if flux:
             flux_manifest(progress=progress)
-        record = _claim(name, nodes=nodes, argocd=argocd, flux=flux, weave_gitops=weave_gitops)
+        record = _claim(name, nodes, asked)
         sandbox = cls(record)
         try:
             startup.run(record, binaries)
@@ -146,6 +154,11 @@ class Sandbox:
     def weave_gitops(self) -> bool:
         """Whether the server of Weave GitOps follows its installation."""
         return self._state.weave_gitops
+
+    @property
+    def flux_operator(self) -> bool:
+        """Whether Flux Operator follows its installation."""
+        return self._state.flux_operator
 
     @property
     def argocd_server_url(self) -> str:
@@ -263,7 +276,7 @@ class Sandbox:
         """Let a controller's processes follow its installation from now on, as with the option of :meth:`start`.
 
         Args:
-            controller: ``argocd``, ``flux`` or ``weave_gitops``; one that is followed already is fine.
+            controller: ``argocd``, ``flux``, ``weave_gitops``, ``flux_operator``; one that is followed already is fine.
 
         Raises:
             SandboxError: Its tools can not be built.
@@ -358,7 +371,7 @@ def _binaries(controllers: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("kubectl", *control_plane.BINARIES, *hosted)))
 
 
-def _claim(name: str, *, nodes: int, argocd: bool, flux: bool, weave_gitops: bool) -> State:
+def _claim(name: str, nodes: int, asked: Mapping[str, bool]) -> State:
     """Make the folder of a new sandbox, owned by this process."""
     folder = state.root() / name
     with state.locked():
@@ -371,7 +384,9 @@ def _claim(name: str, *, nodes: int, argocd: bool, flux: bool, weave_gitops: boo
                 hint=f"pulumi-gitops sandbox env --name {name} leads to it, sandbox down --name {name} ends it.",
             ) from None
         owner = ProcessId.of(os.getpid())
-        record = State(folder=folder, nodes=nodes, argocd=argocd, flux=flux, weave_gitops=weave_gitops, owner=owner)
+        record = State(folder=folder, nodes=nodes, argocd=asked[ARGOCD.name], owner=owner)
+        for controller, wanted in asked.items():
+            setattr(record, controller, wanted)
         record.tokens = {user: secrets.token_urlsafe(32) for user in control_plane.USERS}
         record.save()
     return record

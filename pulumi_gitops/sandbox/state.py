@@ -18,6 +18,8 @@ from .processes import ProcessId
 
 _FILE = "state.json"
 
+_CONTROLLERS = ("argocd", "flux", "weave_gitops", "flux_operator")
+
 
 @dataclass(slots=True, kw_only=True)
 class State:
@@ -29,6 +31,7 @@ class State:
         argocd: Whether Argo CD's processes follow its installation.
         flux: Whether Flux's processes follow its installation.
         weave_gitops: Whether the server of Weave GitOps follows its installation.
+        flux_operator: Whether Flux Operator follows its installation.
         owner: Process that the sandbox ends with; None when it stays until it is taken down.
         ports: Name of what listens -> port on 127.0.0.1.
         tokens: User -> bearer token.
@@ -40,6 +43,7 @@ class State:
     argocd: bool
     flux: bool = False
     weave_gitops: bool = False
+    flux_operator: bool = False
     owner: ProcessId | None
     ports: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
@@ -53,7 +57,7 @@ class State:
     @property
     def controllers(self) -> tuple[str, ...]:
         """Names of the GitOps controllers whose processes follow their installations."""
-        return tuple(name for name in ("argocd", "flux", "weave_gitops") if getattr(self, name))
+        return tuple(name for name in _CONTROLLERS if getattr(self, name))
 
     @property
     def abandoned(self) -> bool:
