@@ -39,7 +39,7 @@ class ApplicationArgs(TypedDict):
     """Undo changes that were made past the repository; Flux always does, at every interval. Default: false."""
     create_namespace: NotRequired[bool]
     """Create the destination namespace. Argo CD makes it if it is missing, and leaves it behind; for Flux it is a child
-    of this component: it has to be new, and goes with the application. Default: false."""
+    of this component: it has to be new, and goes with the application, as it does in a playbook. Default: false."""
     helm: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]
     """A chart in place of path: {chart, version, values, releaseName}; Argo CD also {valueFiles, parameters}, Flux
     {valuesFrom}, and always a chart of a Helm repository. In Python the names are release_name, value_files and

@@ -59,7 +59,7 @@ class ApplicationSpec:
         auto_sync: The controller syncs by itself; nothing is awaited otherwise (Flux: suspended).
         prune: Syncs remove objects that left the repository.
         self_heal: Changes made by hand are undone (Flux always does that, at every `interval`).
-        create_namespace: Create the destination namespace.
+        create_namespace: Create the destination namespace. With Flux it goes with the application.
         helm: A chart in place of `path`: ``chart``, ``version``, ``values``, ``release_name``; Argo CD also
             ``value_files`` and ``parameters``, Flux ``values_from``.
         kustomize: Argo CD: ``images``, ``namePrefix``, ``nameSuffix``, ``namespace``, ``replicas`` and so on.

@@ -20,7 +20,7 @@ from .argocd.wiring import application_ref, application_set_ref
 from .backends import Backend, backend
 from .marks import is_ours
 from .repository_spec import RepositorySpec
-from .sources import own_sources, refuse_mixing, without_applications
+from .sources import own_namespaces, own_sources, refuse_mixing, without_applications, without_existing_namespace
 from .specs import ApplicationResult, ApplicationSetResult, SyncResult, SyncSpec
 
 
@@ -126,6 +126,7 @@ def apply_application(
     objects = knows.application_objects(spec)
     ref = ObjectRef.of(objects[-1])
     _refuse_of_release(cluster.find(ref), ref)
+    objects = without_existing_namespace(cluster, objects, spec.name)
     changes = _apply(cluster, knows, objects, spec.target_namespace, check=check)
     # It may have had a source of its own before, or one of another kind.
     made = {ObjectRef.of(obj).key for obj in objects}
@@ -143,7 +144,8 @@ def remove_application(
 ) -> ApplicationResult:
     """Remove an application and, through its finalizer, what it deployed; none is no change.
 
-    Only its name counts, and what is ours: whether it is a folder or a chart, the cluster tells.
+    Only its name counts, and what is ours: whether it is a folder or a chart, the cluster tells. With Flux the
+    namespace that was made for it goes too, unless another application deploys into it; with Argo CD it stays.
 
     Raises:
         OwnershipError: The application of that name was not made by us.
@@ -153,6 +155,7 @@ def remove_application(
     refs = knows.kinds_of(spec.name, spec.target_namespace)
     found = {ref: live for ref in refs if (live := cluster.find(ref)) is not None}
     ours = {ref: live for ref, live in found.items() if is_ours(live)}
+    namespaces = own_namespaces(cluster, list(ours.values())) if spec.controller == "flux" else []
     changes: tuple[Change, ...] = ()
     for ref, live in (ours or found).items():
         if not check and is_ours(live):
@@ -164,9 +167,10 @@ def remove_application(
         except RemovalBlockedError as e:
             reasons, hint = knows.blocked_hint(cluster.find(ref))
             raise RemovalBlockedError("\n".join([e.message, *reasons]), hint=hint, details=e.details) from e
-    # Its own source goes after it; the namespace that it deployed into stays, as with Argo CD.
-    sources = _own_sources(cluster, spec)
-    changes += _remove(cluster, sources, check=check, timeout=spec.wait_timeout, progress=progress)
+    # What it had for itself goes after it.
+    sources, timeout = _own_sources(cluster, spec), spec.wait_timeout
+    changes += _remove(cluster, sources, check=check, timeout=timeout, progress=progress)
+    changes += _remove(cluster, namespaces, check=check, wait=spec.wait, timeout=timeout, progress=progress)
     return ApplicationResult("", "", "", changes)
 
 

@@ -83,8 +83,9 @@ def service(cluster, repository):
     made = Service(cluster, repository)
     made.commit(web=web(2))
     yield made
-    controllers.remove_application(cluster, made.spec())
+    # First, so that nobody waits for it.
     cluster.delete(ObjectRef("", "v1", "Namespace", "", made.name))
+    controllers.remove_application(cluster, made.spec())
 
 
 def test_it_is_installed_by_a_release_and_a_second_run_changes_nothing(cluster, flux):
@@ -129,12 +130,48 @@ def test_a_commit_is_synced_a_hand_edit_healed_and_what_left_the_folder_pruned(c
     assert service.sync(check=True).changed is False
 
 
-def test_removal_takes_what_it_deployed_with_it(cluster, service):
+def test_removal_takes_what_it_deployed_and_the_namespace_that_was_made_for_it_with_it(cluster, service):
+    namespace = ObjectRef("", "v1", "Namespace", "", service.name)
     service.apply()
+    neighbour = service.spec(name=f"{service.name}-2", auto_sync=False)
+    controllers.apply_application(cluster, neighbour)
+    assert "Namespace" not in str(controllers.remove_application(cluster, service.spec(), check=True).changes)
+    assert not [change for change in service.apply().changes if change.changed]
+    removed = controllers.remove_application(cluster, neighbour)
+    assert [change.ref.kind for change in removed.changes] == ["Kustomization"], "it was made for another one"
     removed = controllers.remove_application(cluster, service.spec())
-    assert removed.changed
-    assert cluster.find(service.deployment) is None
+    assert [change.ref.kind for change in removed.changes] == ["Kustomization", "Namespace"]
+    assert cluster.find(namespace) is None
     assert not controllers.remove_application(cluster, service.spec()).changed
+
+
+def test_what_others_have_made_under_its_name_is_left_alone(cluster, service):
+    chart = {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}
+    foreign = {
+        "apiVersion": "helm.toolkit.fluxcd.io/v2",
+        "kind": "HelmRelease",
+        "metadata": {"name": service.name, "namespace": "flux-system"},
+        "spec": {"interval": "10m", "suspend": True, "chart": {"spec": chart}},
+    }
+    ref = ObjectRef.of(foreign)
+    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": service.name}})
+    cluster.create(foreign)
+    try:
+        service.apply()
+        removed = controllers.remove_application(cluster, service.spec())
+        assert [change.ref.kind for change in removed.changes] == ["Kustomization"], "the namespace was there before"
+        with pytest.raises(OwnershipError, match="was not made by pulumi-gitops"):
+            controllers.remove_application(cluster, service.spec())
+        labels = {"app.kubernetes.io/managed-by": "pulumi-gitops", "applyset.kubernetes.io/part-of": "applyset-a-v1"}
+        cluster.patch(ref, {"metadata": {"labels": labels}})
+        chart = {"path": "", "repository": None, "url": "https://charts.example.com", "helm": {"chart": "web"}}
+        with pytest.raises(OwnershipError, match="belongs to a release"):
+            controllers.remove_application(cluster, service.spec())
+        with pytest.raises(OwnershipError, match="belongs to a release"):
+            service.apply(**chart)
+        assert cluster.find(ref) is not None
+    finally:
+        cluster.delete(ref)
 
 
 def test_its_own_words_reach_the_user_with_what_to_do(cluster, service, sandbox):
@@ -263,5 +300,9 @@ def test_a_source_of_an_application_and_a_connected_repository_of_one_name_leave
     assert cluster.find(source) is not None
     controllers.remove_application(cluster, application("config"))
     assert cluster.find(source._replace(name="config")) is not None
+    shared = dataclasses.replace(application(service.name), url="", repository="config")
+    assert source in [change.ref for change in controllers.apply_application(cluster, shared).changes]
+    assert cluster.find(source) is None, "it is not needed any more"
+    controllers.apply_application(cluster, application(service.name))
     controllers.remove_application(cluster, application(service.name))
     assert cluster.find(source) is None

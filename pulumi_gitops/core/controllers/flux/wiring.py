@@ -23,8 +23,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+):(?!//)(.+)")
 DEFAULT_BRANCH = "main"
 
-OWN_SOURCE = "pulumi-gitops/application"
-"""Annotation of the source that an application without a connected repository has for itself; its value is the name."""
+MADE_FOR = "pulumi-gitops/application"
+"""Annotation of what an application has for itself, a source or the namespace that it deploys into; its value is the
+name of the application."""
 
 OWN_KINDS = ("GitRepository", "OCIRepository", "HelmRepository")
 """Kinds of such a source."""
@@ -158,9 +159,9 @@ def application_objects(spec: ApplicationSpec) -> list[KubeObject]:
     if spec.create_namespace:
         objects.append(_object(ObjectRef("", "v1", "Namespace", "", spec.destination_namespace)))
     if not spec.repository:
-        source = _own_source(spec)
-        source["metadata"]["annotations"] = {OWN_SOURCE: spec.name}
-        objects.append(source)
+        objects.append(_own_source(spec))
+    for obj in objects:
+        obj["metadata"]["annotations"] = {MADE_FOR: spec.name}
     application = {**_object(application_ref(spec)), "spec": _chart(spec) if spec.is_chart else _kustomization(spec)}
     if spec.labels:
         application["metadata"]["labels"] = {**spec.labels, **application["metadata"]["labels"]}

@@ -60,7 +60,9 @@ options:
     type: bool
     default: false
   create_namespace:
-    description: Whether to create O(destination_namespace).
+    description:
+      - Whether to create O(destination_namespace). For Flux one that was created goes with the application, unless
+        another one deploys into it; one that was there before, and that of an application of Argo CD, stays.
     type: bool
     default: false
   helm:
