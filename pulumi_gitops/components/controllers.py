@@ -91,6 +91,12 @@ class FluxArgs(InstallArgs):
     """Flux: debug, info or error."""
     concurrency: NotRequired[pulumi.Input[int]]
     """Flux: how many objects each controller works on at a time."""
+    method: NotRequired[pulumi.Input[str]]
+    """Manifests to have the provider apply the objects of Flux, operator to have Flux Operator install it from a
+    FluxInstance: version may then be a range, as 2.9.x, and manifests, mirror, checksum and lock_file are about the
+    manifest of the operator. One that runs is handed over to it. Default: manifests."""
+    operator_version: NotRequired[pulumi.Input[str]]
+    """Flux: version of Flux Operator, without a leading v, with method operator."""
 
 
 class WeaveGitOpsArgs(InstallArgs):
@@ -110,6 +116,9 @@ class WeaveGitOpsArgs(InstallArgs):
 class ControllerArgs(ArgoCDArgs, FluxArgs, WeaveGitOpsArgs):
     """Inputs of Controller."""
 
+    method: NotRequired[pulumi.Input[str]]
+    """Manifests to have the provider apply the objects; operator, for Flux, to have Flux Operator install it;
+    helm_release, for Weave GitOps, to have Flux install its chart. Default: manifests."""
     controller: NotRequired[pulumi.Input[str]]
     """Which controller: argocd, flux or weave_gitops. Default: argocd."""
 

@@ -19,8 +19,9 @@ from .applications import (
     sync,
 )
 from .cluster_entry import ClusterSpec
-from .install import InstalledController, InstallState, controller_release, install, installed, uninstall
+from .install import controller_release, install, uninstall
 from .notification import NotificationSpec
+from .presence import InstalledController, InstallState, installed
 from .project import ProjectSpec
 from .repository_spec import RepositorySpec
 from .specs import ApplicationResult, ApplicationSetResult, ControllerResult, ControllerSpec, SyncResult, SyncSpec

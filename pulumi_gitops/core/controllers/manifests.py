@@ -6,6 +6,7 @@ They are a file of manifests, or a chart in an archive: both are content with a 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..render import load_sources, pull_chart
 from ..yamlio import load_manifests
 from . import catalog, download
 from .argocd import manifests as argocd
+from .flux import operator
 from .lockfile import Lock
 from .specs import ControllerSpec
 from .traits import traits
@@ -59,6 +61,8 @@ def load(spec: ControllerSpec) -> Manifests:
     known = catalog.controller(spec.name)
     if spec.method == "helm_release":
         return Manifests(chart.release_objects(spec), spec.version or ("" if spec.manifests else known.default_version))
+    if spec.method == "operator":
+        return _operator(spec, known)
     if spec.manifests is None:
         version = spec.version or known.default_version
         path = argocd.file_of(spec.profile) if spec.name == "argocd" else ""
@@ -71,6 +75,19 @@ def load(spec: ControllerSpec) -> Manifests:
         content = _from_url(spec, known)
         return _named(spec, _parse(spec, content, spec.manifests), download.sha256(content), known)
     return _from_path(spec, Path(spec.manifests).expanduser(), known)
+
+
+def _operator(spec: ControllerSpec, known: catalog.Controller) -> Manifests:
+    """Return the manifests of Flux Operator, with the version of Flux."""
+    version = spec.version or known.default_version
+    if spec.manifests is None:
+        url = operator.manifest_url(spec)
+        if spec.sha256 is None:
+            return _locked(spec, url, version)
+        return Manifests(_parse(spec, _cached_or_downloaded(url, spec.sha256), url), version)
+    if "://" in spec.manifests:
+        return Manifests(_parse(spec, _from_url(spec, known), spec.manifests), version)
+    return dataclasses.replace(_from_path(spec, Path(spec.manifests).expanduser(), known), version=version)
 
 
 def _parse(spec: ControllerSpec, content: bytes, source: str) -> list[KubeObject]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..objects import KubeObject, ObjectRef
-from ..yamlio import load_documents
+from ..yamlio import dump, load_documents
 
 _TARGET_FIELDS = ("group", "version", "kind", "name", "namespace")
 
@@ -107,6 +107,20 @@ def check_patch(entry: Any, number: int) -> tuple[dict[str, str], Any]:
         except re.error as e:
             raise InputError(f"patches[{number}]: {field} {pattern!r} is not a regular expression: {e}") from e
     return chosen, patch
+
+
+def for_kustomize(target: Mapping[str, str], patch: Any) -> dict[str, Any]:
+    """Return a patch for kustomize, which wants a merge patch to be an object, whose name it then ignores.
+
+    Args:
+        target: Target, as :func:`check_patch` returns it.
+        patch: A merge patch or a list of operations.
+    """
+    if isinstance(patch, Mapping):
+        metadata = patch.get("metadata")
+        named = {"name": "any", **(metadata if isinstance(metadata, Mapping) else {})}
+        patch = {"apiVersion": "v1", "kind": "Any", **patch, "metadata": named}
+    return {"target": dict(target), "patch": dump(patch)}
 
 
 def _own_target(patch: Mapping[str, Any]) -> dict[str, str]:

@@ -21,13 +21,21 @@ _REGISTRY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-
 
 _ARGOCD_ONLY = ("profile", "config", "known_hosts", "tls_certificates", "gpg_keys", "self_manage", "admin_secret")
 _SYNCED = ("application", "application_set")
-_FLUX_ONLY = ("components", "network_policies", "multitenant", "log_level", "concurrency")
+_FLUX_ONLY = (
+    "components",
+    "network_policies",
+    "multitenant",
+    "log_level",
+    "concurrency",
+    "method",
+    "operator_version",
+)
 _WEAVE_GITOPS_ONLY = ("admin_secret", "method", "values")
 _OWN_SECRETS = {
     "argocd": ("argocd-secret", "argocd-initial-admin-secret"),
     "weave_gitops": ("cluster-user-auth",),
 }
-_METHODS = {"weave_gitops": ("manifests", "helm_release")}
+_METHODS = {"flux": ("manifests", "operator"), "weave_gitops": ("manifests", "helm_release")}
 # What admin_secret decides.
 _USER_VALUES = ("create", "createSecret", "username", "passwordHash")
 
@@ -46,8 +54,9 @@ class ControllerSpec:
         patches: Changes to the manifests, as in a kustomization: ``{"target": {"kind": ...}, "patch": ...}``.
         registry: Pull all images from here: host, optionally with port and path.
         image_pull_secret: Name of the Secret that all pods pull with.
-        method: ``manifests``: we render and apply them. Weave GitOps: ``helm_release``: Flux installs the chart, from a
-            HelmRelease.
+        method: ``manifests``: we render and apply them. Flux: ``operator``: Flux Operator installs it, from a
+            FluxInstance. Weave GitOps: ``helm_release``: Flux installs the chart, from a HelmRelease.
+        operator_version: Flux by its operator: version of the operator, whose manifests those of the other options are.
         wait: Wait until the controller is ready.
         wait_timeout: Seconds.
         mirror: Base URL that takes the place of the one of the official releases.
@@ -91,6 +100,7 @@ class ControllerSpec:
     self_manage: Mapping[str, Any] | None = field(default=None, repr=False)
     admin_secret: str | None = None
     method: str = "manifests"
+    operator_version: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     components: Sequence[str] = ()
     network_policies: bool = True
@@ -144,6 +154,12 @@ class ControllerSpec:
             raise InputError(
                 f"method {self.method!r} of {catalog.controller(self.name).title} is none of {', '.join(known)}",
                 details={"property": "method"},
+            )
+        if self.operator_version is not None and (self.method != "operator" or self.manifests is not None):
+            raise InputError(
+                "operator_version is for method operator, and not along with manifests",
+                hint="Leave it out, or set method to operator.",
+                details={"property": "operator_version"},
             )
         if self.method == "helm_release" and (self.checksum or self.lock_file):
             raise InputError(

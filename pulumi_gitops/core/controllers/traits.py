@@ -11,6 +11,7 @@ from .argocd import manifests as argocd
 from .argocd.wiring import API_VERSION as ARGO
 from .argocd.wiring import default_project
 from .flux import manifests as flux
+from .flux import operator
 from .flux.wiring import HELM_GROUP, HELM_VERSION, KUSTOMIZE_GROUP, KUSTOMIZE_VERSION, SOURCE_GROUP, SOURCE_VERSION
 from .specs import ControllerSpec
 
@@ -68,6 +69,7 @@ _TRAITS = {
         applications=(
             (f"{KUSTOMIZE_GROUP}/{KUSTOMIZE_VERSION}", "Kustomization"),
             (f"{HELM_GROUP}/{HELM_VERSION}", "HelmRelease"),
+            (operator.API_VERSION, "ResourceSet"),
         ),
         first=(
             (f"{_NOTIFICATION}/v1", "Receiver"),
@@ -80,7 +82,7 @@ _TRAITS = {
             (_SOURCE, "Bucket"),
         ),
         secrets=(),
-        adjust=flux.adjust,
+        adjust=lambda objects, spec: (operator if spec.method == "operator" else flux).adjust(objects, spec),
         defaults=lambda _: [],
     ),
     "weave_gitops": Traits(

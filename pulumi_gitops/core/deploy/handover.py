@@ -9,7 +9,7 @@ set, and owns none of it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ..cluster import FIELD_MANAGER, Cluster
 from ..errors import GitOpsError, OwnershipError
@@ -106,6 +106,50 @@ def _let_go(cluster: Cluster, part_of: str, refs: Iterable[ObjectRef], manager: 
             details={"objects": untouched},
         )
     _apply_all(cluster, [(_bare(obj), FIELD_MANAGER) for obj in ours], "hand over")
+
+
+def give_up(
+    cluster: Cluster,
+    name: str,
+    namespace: str,
+    manager: str,
+    *,
+    keep: Collection[ObjectRef] = (),
+    progress: ProgressCallback | None = None,
+) -> tuple[ObjectRef, ...]:
+    """Give up those objects of a release that another manager applies as well, and forget them.
+
+    Args:
+        cluster: Where.
+        name: Release; without a record nothing is done.
+        namespace: Its namespace.
+        manager: Field manager that keeps the objects from now on.
+        keep: What stays the release's all the same.
+        progress: Called for each step.
+
+    Returns:
+        What was given up.
+
+    Raises:
+        LockedError: Another run deploys this release.
+        ApplyError: Objects can not be applied.
+    """
+    with ReleaseLock(cluster, name, namespace, timeout=60.0, progress=progress or ignore_progress):
+        record = records.read(cluster, name, namespace)
+        if record is None:
+            return ()
+        lookup, kept = Lookup(cluster, records.apply_set_id(name, namespace)), {ref.key for ref in keep}
+        lookup.read_owned(item.ref for item in record.inventory)
+        going = {
+            key: obj for key, obj in lookup.owned.items() if key not in kept and entry_of(obj, manager) is not None
+        }
+        _apply_all(cluster, [(_bare(obj), FIELD_MANAGER) for obj in going.values()], "hand over")
+        inventory = tuple(item for item in record.inventory if item.ref.key not in going)
+        # The namespace that the release has brought goes with it, whoever marks it meanwhile.
+        created = record.created_namespace or ObjectRef("", "v1", "Namespace", "", namespace).key in going
+        if going:
+            records.write(cluster, dataclasses.replace(record, inventory=inventory, created_namespace=created))
+        return tuple(ObjectRef.of(obj) for obj in going.values())
 
 
 def take_back(

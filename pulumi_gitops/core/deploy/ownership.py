@@ -13,6 +13,8 @@ _ANNOTATION_OWNERS = {
 _LABEL_OWNERS = {
     "kustomize.toolkit.fluxcd.io/name": "Flux",
     "helm.toolkit.fluxcd.io/name": "Flux",
+    "fluxcd.controlplane.io/name": "Flux Operator",
+    "resourceset.fluxcd.controlplane.io/name": "Flux Operator",
 }
 _KEEP = {
     "cli-utils.sigs.k8s.io/on-remove": "keep",
@@ -28,6 +30,7 @@ _CONTROLLERS = (
     "argocd-",
     "kustomize-controller",
     "helm-controller",
+    "flux-operator",
     "vpa-",
     "cluster-autoscaler",
 )

@@ -85,7 +85,7 @@ def may_change_by_itself(ref: ObjectRef, *, strict_lb: bool = False) -> bool:
     return ref.group_kind not in _STATIC and (strict_lb or ref.group_kind not in _ADDRESSED)
 
 
-_FLUX = ".toolkit.fluxcd.io"
+_FLUX = (".toolkit.fluxcd.io", "fluxcd.controlplane.io")
 _RULES: dict[str, Callable[[View], Readiness]] = {
     "apps/Deployment": rules_workloads.deployment,
     "apps/StatefulSet": rules_workloads.stateful_set,
@@ -104,6 +104,10 @@ _RULES: dict[str, Callable[[View], Readiness]] = {
     "argoproj.io/ApplicationSet": rules_gitops.application_set,
     "kustomize.toolkit.fluxcd.io/Kustomization": rules_gitops.flux_applier,
     "helm.toolkit.fluxcd.io/HelmRelease": rules_gitops.flux_applier,
+}
+_RULES |= {
+    f"fluxcd.controlplane.io/{kind}": rules_gitops.flux_other
+    for kind in ("FluxInstance", "ResourceSet", "ResourceSetInputProvider")
 }
 _RULES |= {
     f"source.toolkit.fluxcd.io/{kind}": rules_gitops.flux_source

@@ -11,7 +11,7 @@ from ...core.cluster import Cluster
 from ...core.controllers import ControllerSpec, controller_release, install, uninstall
 from ...core.controllers.argocd.admin import ensure_password, settings_ref
 from ...core.controllers.catalog import controller as known_controller
-from ...core.controllers.install import DIGEST_FACT, VERSION_FACT
+from ...core.controllers.presence import DIGEST_FACT, OPERATOR_FACT, VERSION_FACT
 from ...core.controllers.weave_gitops.admin import ensure_login, secret_ref
 from ...core.deploy import read_release
 from ...core.errors import ChecksumMismatchError, GitOpsError, InputError
@@ -52,14 +52,17 @@ class Controller:
         beside = _DELIVERY if checked["controller"] == "argocd" else frozenset[str]()
         if any(has_unknown(checked.get(name)) for name in _OPTIONS.keys() - _WAITING - beside):
             return {**checked, "objects": UNKNOWN}
-        told = {name: value for name, value in checked.items() if name not in beside or not has_unknown(value)}
-        release, version = controller_release(_spec(told))
+        known = {name: value for name, value in checked.items() if name not in beside or not has_unknown(value)}
+        release, version = controller_release(_spec(known))
         objects = records.objects_of(release.objects, release.namespace)
+        told = {"version": version, "operatorVersion": release.facts[OPERATOR_FACT]}
         filled = {**checked, "namespace": release.namespace, "objects": objects}
-        return {**filled, "version": version} if version else filled
+        return filled | {name: value for name, value in told.items() if value}
 
     def compared(self, old: Values, new: Values) -> tuple[Values, Values]:
-        """Compare the inputs."""
+        """Compare the inputs. Of Flux the objects tell how it is installed, which can be changed in place."""
+        if new.get("controller") == "flux":
+            old, new = ({name: value for name, value in part.items() if name != "method"} for part in (old, new))
         return old, new
 
     def preview(self, inputs: Values, context: Context) -> Values:
@@ -76,7 +79,8 @@ class Controller:
 
     def update(self, inputs: Values, state: Values, context: Context) -> Values:
         """Upgrade, or repair."""
-        same = inputs.get("version") == state.get("version") and not inputs.get("checksum")
+        decide = ("version", "method", "operatorVersion")
+        same = all(inputs.get(name) == state.get(name) for name in decide) and not inputs.get("checksum")
         return self._install(inputs, state.get("manifestsDigest", "") if same else "", context)
 
     def _install(self, inputs: Values, expected: str, context: Context) -> Values:

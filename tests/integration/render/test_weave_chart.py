@@ -9,8 +9,8 @@ import json
 import pytest
 
 from pulumi_gitops.core.controllers import ControllerSpec, controller_release
-from pulumi_gitops.core.controllers.install import DIGEST_FACT
 from pulumi_gitops.core.controllers.lockfile import Lock
+from pulumi_gitops.core.controllers.presence import DIGEST_FACT
 from pulumi_gitops.core.errors import ChecksumMismatchError, InputError, SourceUnavailableError
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.sandbox import bin_dir

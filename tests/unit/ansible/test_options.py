@@ -30,8 +30,8 @@ COLLECTION = Path(__file__).parents[3] / "ansible_collections/iac/gitops"
 # What the project promised, module by module. `message` of `files` is called `commit_message` inside, see there.
 PROMISED = {
     "controller": "name state version namespace manifests checksum patches registry image_pull_secret mirror "
-    "lock_file profile config known_hosts tls_certificates gpg_keys self_manage admin_secret method values components "
-    "network_policies multitenant log_level concurrency wait wait_timeout",
+    "lock_file profile config known_hosts tls_certificates gpg_keys self_manage admin_secret method operator_version "
+    "values components network_policies multitenant log_level concurrency wait wait_timeout",
     "controller_info": "name namespace",
     "repository": "controller name url type username password bearer_token ssh_private_key known_hosts github_app_id "
     "github_app_installation_id github_app_private_key github_app_url repository_ca_cert repository_client_cert "

@@ -10,8 +10,8 @@ import shutil
 import pytest
 
 from pulumi_gitops.core.controllers import ControllerSpec, catalog, controller_release, download
-from pulumi_gitops.core.controllers.install import DIGEST_FACT
 from pulumi_gitops.core.controllers.lockfile import Lock
+from pulumi_gitops.core.controllers.presence import DIGEST_FACT
 from pulumi_gitops.core.errors import ChecksumMismatchError, InputError, ManifestError, SourceUnavailableError
 
 from .conftest import MANIFESTS

@@ -143,7 +143,8 @@ ARGOCD = {
 SELF_MANAGED = {"selfManage": {"url": "https://git.example.com/config.git", "password": "canary-4714"}}
 FLUX = {
     "controller": "flux", "mirror": "https://mirror.example.com", "components": ["source-controller"],
-    "networkPolicies": False, "multitenant": True, "logLevel": "debug", "concurrency": 3,
+    "networkPolicies": False, "multitenant": True, "logLevel": "debug", "concurrency": 3, "method": "operator",
+    "operatorVersion": "0.59.0",
 }  # fmt: skip
 
 
@@ -166,5 +167,7 @@ def test_every_option_reaches_the_engine():
 def test_only_place_version_delivery_and_objects_make_a_difference():
     compared = {*ARGOCD, *FLUX, *SELF_MANAGED, *WEAVE_GITOPS} - CONTROLLER.ignored
     assert compared == {"controller", "namespace", "method", "version", "selfManage", "adminSecret"}
-    # Of two methods each is in the way of the other.
+    # Of two methods each is in the way of the other, but those of Flux.
     assert CONTROLLER.replaces == {"controller", "namespace", "method"}
+    old, new = CONTROLLER.compared({"controller": "flux"}, {"controller": "flux", "method": "operator"})
+    assert old == new

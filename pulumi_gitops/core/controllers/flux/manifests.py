@@ -43,7 +43,7 @@ def adjust(objects: Sequence[KubeObject], spec: ControllerSpec) -> list[KubeObje
     """
     wanted = _wanted(objects, spec)
     result = [obj for obj in objects if _stays(obj, wanted, network_policies=spec.network_policies)]
-    flags = _flags(spec)
+    flags = [*check_flags(spec), *(_LOCKDOWN if spec.multitenant else ())]
     if spec.components and _EVENTS_TO not in wanted:
         # As `flux install --components` does: nobody would take the events.
         flags.append("--events-addr=")
@@ -54,9 +54,7 @@ def _wanted(objects: Sequence[KubeObject], spec: ControllerSpec) -> frozenset[st
     there = frozenset(ref.name for ref in map(ObjectRef.of, objects) if ref.kind == "Deployment")
     if not spec.components:
         return there
-    unknown = sorted(set(spec.components) - set(COMPONENTS))
-    if unknown:
-        raise InputError(f"components: {', '.join(unknown)} is none of {', '.join(COMPONENTS)}")
+    check_known(spec.components)
     missing = sorted(set(spec.components) - there)
     if missing:
         raise InputError(
@@ -64,6 +62,13 @@ def _wanted(objects: Sequence[KubeObject], spec: ControllerSpec) -> frozenset[st
             hint=f"They hold {', '.join(sorted(there & set(COMPONENTS))) or 'none'}.",
         )
     return frozenset(spec.components)
+
+
+def check_known(components: Sequence[str]) -> None:
+    """Raise InputError unless all of these are components of Flux."""
+    unknown = sorted(set(components) - set(COMPONENTS))
+    if unknown:
+        raise InputError(f"components: {', '.join(unknown)} is none of {', '.join(COMPONENTS)}")
 
 
 def _stays(obj: KubeObject, wanted: frozenset[str], *, network_policies: bool) -> bool:
@@ -79,14 +84,18 @@ def _stays(obj: KubeObject, wanted: frozenset[str], *, network_policies: bool) -
     return not group or group not in {_GROUPS.get(component) for component in left_out}
 
 
-def _flags(spec: ControllerSpec) -> list[str]:
+def check_flags(spec: ControllerSpec) -> list[str]:
+    """Return the flags for how much is logged and done at a time.
+
+    Raises:
+        InputError: A value is not valid.
+    """
     if spec.log_level is not None and spec.log_level not in _LEVELS:
         raise InputError(f"log_level {spec.log_level!r} is none of {', '.join(_LEVELS)}")
     if spec.concurrency is not None and spec.concurrency < 1:
         raise InputError(f"concurrency is {spec.concurrency}; it has to be at least 1")
     flags = [f"--log-level={spec.log_level}"] if spec.log_level else []
-    flags += [f"--concurrent={spec.concurrency}"] if spec.concurrency else []
-    return flags + list(_LOCKDOWN if spec.multitenant else ())
+    return flags + ([f"--concurrent={spec.concurrency}"] if spec.concurrency else [])
 
 
 def _with_flags(obj: KubeObject, flags: Sequence[str], spec: ControllerSpec) -> KubeObject:

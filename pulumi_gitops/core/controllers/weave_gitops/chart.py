@@ -16,11 +16,10 @@ from typing import Any
 from ...errors import InputError
 from ...objects import KubeObject, ObjectRef
 from ...render import HelmChart, render_helm
-from ...yamlio import dump
 from .. import catalog
 from ..application_spec import ApplicationSpec
 from ..flux import wiring as flux
-from ..patches import check_patch
+from ..patches import check_patch, for_kustomize
 from ..specs import ControllerSpec
 
 NAME = "weave-gitops"
@@ -96,17 +95,9 @@ def release_objects(spec: ControllerSpec) -> list[KubeObject]:
     )
     source, release = flux.application_objects(declared)
     if spec.patches:
-        patches = [_for_kustomize(*check_patch(entry, number)) for number, entry in enumerate(spec.patches, start=1)]
+        patches = [for_kustomize(*check_patch(entry, number)) for number, entry in enumerate(spec.patches, start=1)]
         release["spec"]["postRenderers"] = [{"kustomize": {"patches": patches}}]
     return [source, release]
-
-
-def _for_kustomize(target: Mapping[str, str], patch: Any) -> dict[str, Any]:
-    """Return a patch for kustomize, which wants a merge patch to be an object, whose name it then ignores."""
-    if isinstance(patch, Mapping):
-        named = {"name": "any", **_mapping(patch, "metadata")}
-        patch = {"apiVersion": "v1", "kind": "Any", **patch, "metadata": named}
-    return {"target": dict(target), "patch": dump(patch)}
 
 
 def _place(spec: ControllerSpec) -> tuple[str, str, str]:

@@ -147,11 +147,21 @@ options:
     type: str
   method:
     description:
-      - How it is installed. With V(manifests) this module applies the objects. With V(helm_release) it declares the
-        chart, which Flux then installs. Weave GitOps only; it can not be changed later.
+      - How it is installed. With V(manifests) this module applies the objects. Flux and Weave GitOps only.
+      - Flux - with V(operator) it installs Flux Operator, and declares a FluxInstance from which that installs Flux.
+        One that runs already is handed over to the operator. O(version) may then be a range, as C(2.9.x);
+        O(manifests), O(mirror), O(checksum) and O(lock_file) are about the manifest of the operator, O(patches) about
+        Flux.
+      - Weave GitOps - with V(helm_release) it declares the chart, which Flux then installs. It can not be changed
+        later.
     type: str
-    choices: [manifests, helm_release]
+    choices: [manifests, operator, helm_release]
     default: manifests
+  operator_version:
+    description:
+      - Version of Flux Operator, without a leading C(v), with O(method=operator). Default is one that this release of
+        the collection was tested with. Flux only.
+    type: str
   values:
     description: Values for the Helm chart. Weave GitOps only. What is under C(adminUser) is for O(admin_secret) to say.
     type: dict
@@ -277,6 +287,14 @@ EXAMPLES = r"""
     multitenant: true
     log_level: error
     concurrency: 10
+
+- name: Let Flux Operator install Flux, and keep it at the newest patch release
+  iac.gitops.controller:
+    name: flux
+    method: operator
+    version: 2.9.x
+    operator_version: 0.59.0
+    lock_file: gitops.lock
 
 - name: Install the dashboard of Flux, with a user from a Secret
   iac.gitops.controller:
@@ -452,7 +470,8 @@ def main():
                 },
             },
             "admin_secret": {"type": "str", "no_log": False},
-            "method": {"type": "str", "default": "manifests", "choices": ["manifests", "helm_release"]},
+            "method": {"type": "str", "default": "manifests", "choices": ["manifests", "operator", "helm_release"]},
+            "operator_version": {"type": "str"},
             "values": {"type": "dict", "default": {}},
             "components": {
                 "type": "list",
