@@ -198,6 +198,8 @@ class SelfManaged:
     def _wire(self, *, check: bool) -> tuple[Change, ...]:
         """Make the Application and, where there is a password, the connection that it reads with."""
         objects = self._objects()
+        # What this connection has read before may be gone: in check mode nothing makes it anew.
+        self.cluster.discovery.refresh()
         if check and not self.cluster.serves(API_VERSION, "Application"):
             return tuple(Change(Action.CREATE, ObjectRef.of(obj)) for obj in objects)
         # Where another Argo CD was removed a moment ago, its kinds are named, then not, then named again.
