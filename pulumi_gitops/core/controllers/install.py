@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ..cluster import Cluster
 from ..deploy import (
     Action,
     Change,
+    DeployResult,
     Ownership,
     ProgressCallback,
     ReleaseSpec,
@@ -32,7 +33,7 @@ from ..objects import ObjectRef
 from . import catalog, manifests
 from .argocd import self_managed
 from .argocd.admin import ensure_password
-from .flux import operator
+from .flux import operating, operator
 from .lockfile import Lock
 from .patches import apply_patches
 from .presence import DIGEST_FACT, OPERATOR_FACT, VERSION_FACT, InstallState, installed, list_kind
@@ -164,8 +165,7 @@ def _install(
             done = itself.run(version, ensure_defaults, check=check)
         return dataclasses.replace(done, changes=_merged(done.changes, admin))
     left = _leave(cluster, spec, release.namespace, check=check, progress=progress)
-    carry_out = operator.deploy_operator if spec.method == "operator" else deploy
-    result = carry_out(cluster, release, check=check, progress=progress)
+    result = _deployer(spec)(cluster, release, check=check, progress=progress)
     changes, defaults = [_taken(change, left) for change in result.changes], ensure_defaults()
     return ControllerResult(
         version=version,
@@ -175,6 +175,12 @@ def _install(
         digest=result.digest,
         inventory=result.inventory,
     )
+
+
+def _deployer(spec: ControllerSpec) -> Callable[..., DeployResult]:
+    if spec.name != "flux":
+        return deploy
+    return operating.deploy_operator if spec.method == "operator" else operating.deploy_manifests
 
 
 def _with_admin(
@@ -267,7 +273,7 @@ def uninstall(
         first += own_secrets(cluster, namespace)
     gone = delete_objects(cluster, first, check=check, wait_timeout=spec.wait_timeout, progress=progress)
     if spec.name == "flux":
-        gone += operator.remove_instance(cluster, namespace, check=check, timeout=spec.wait_timeout, progress=progress)
+        gone += operating.remove_instance(cluster, namespace, check=check, timeout=spec.wait_timeout, progress=progress)
     result = remove(
         cluster,
         entry.release,

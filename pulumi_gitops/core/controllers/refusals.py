@@ -16,15 +16,6 @@ from .presence import DIGEST_FACT, OPERATOR_FACT, VERSION_FACT, installed, list_
 from .specs import ControllerSpec
 from .traits import Kind, dependents, traits
 
-# Kinds by which we declare what others install -> method.
-_DECLARED = {"HelmRelease": "helm_release", "FluxInstance": "operator"}
-_LEAVING = {
-    "manifests": "Remove it first, and install it anew: it keeps no data.",
-    "helm_release": "Remove it first, and install it anew: it keeps no data.",
-    "operator": "Annotate the FluxInstance with fluxcd.controlplane.io/reconcile=disabled and delete it: Flux stays. "
-    "Then run this again.",
-}
-
 
 def require_needs(cluster: Cluster, name: str, title: str) -> None:
     """Raise ControllerMissingError unless the controllers are there that this one works with."""
@@ -41,19 +32,17 @@ def require_needs(cluster: Cluster, name: str, title: str) -> None:
 
 
 def refuse_other_method(cluster: Cluster, spec: ControllerSpec, release: ReleaseSpec, title: str) -> None:
-    """Helm refuses objects that are there already, and Flux Operator would remove what it is said to give up."""
-    if spec.name == "argocd":
+    """Refuse another method: Helm refuses objects that are there, and ours would be pruned from under it."""
+    found = read_release(cluster, release.name, release.namespace, drift=False) if spec.name == "weave_gitops" else None
+    if found is None or not found.inventory:
         return
-    found = read_release(cluster, release.name, release.namespace, drift=False)
-    kinds = {item.ref.kind for item in found.inventory} if found else set()
-    there = next((method for kind, method in _DECLARED.items() if kind in kinds), "manifests")
-    if not kinds or spec.method in (there, "operator"):  # it takes over what is there
-        return
-    raise OwnershipError(
-        f"{title} is installed by method {there}, which can not be changed to {spec.method}",
-        hint=_LEAVING[there],
-        details={"property": "method"},
-    )
+    there = "helm_release" if any(item.ref.kind == "HelmRelease" for item in found.inventory) else "manifests"
+    if there != spec.method:
+        raise OwnershipError(
+            f"{title} is installed by method {there}, which can not be changed to {spec.method}",
+            hint="Remove it first, and install it anew: it keeps no data.",
+            details={"property": "method"},
+        )
 
 
 def refuse_second(cluster: Cluster, spec: ControllerSpec, release: ReleaseSpec, title: str) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from pulumi_gitops.core import controllers
-from pulumi_gitops.core.deploy import read_release
+from pulumi_gitops.core.deploy import apply_objects, delete_objects, read_release
 from pulumi_gitops.core.errors import NotReadyError, OwnershipError
 from pulumi_gitops.core.objects import ObjectRef, labels_of
 from pulumi_gitops.sandbox import flux_manifest, flux_operator_manifest
@@ -17,6 +17,7 @@ VERSION = "2.9.2"
 NAMESPACE = "flux-system"
 INSTANCE = ObjectRef("fluxcd.controlplane.io", "v1", "FluxInstance", NAMESPACE, "flux")
 KUSTOMIZE = ObjectRef("apps", "v1", "Deployment", NAMESPACE, "kustomize-controller")
+OPERATOR = ObjectRef("apps", "v1", "Deployment", NAMESPACE, "flux-operator")
 PART_OF = "applyset.kubernetes.io/part-of"
 
 
@@ -62,10 +63,6 @@ def test_the_operator_takes_a_running_flux_over_and_takes_it_along_when_it_is_re
     again = controllers.install(cluster, wanted)
     assert not again.changed, again.changes
     assert controllers.installed(cluster, "flux").state is controllers.InstallState.MANAGED
-    with pytest.raises(OwnershipError, match="installed by method operator") as refused:
-        controllers.install(cluster, by_manifests())
-    assert "reconcile=disabled" in refused.value.hint
-
     planned = controllers.uninstall(cluster, wanted, check=True)
     assert INSTANCE in [change.ref for change in planned.changes]
     controllers.uninstall(cluster, wanted)
@@ -74,6 +71,51 @@ def test_the_operator_takes_a_running_flux_over_and_takes_it_along_when_it_is_re
     assert not cluster.serves(INSTANCE.api_version, INSTANCE.kind)
     assert not cluster.serves("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
     assert cluster.find(ObjectRef("", "v1", "Namespace", "", NAMESPACE)) is None, "it was made for Flux"
+
+
+def test_the_operator_gives_flux_back_running_as_it_was(cluster):
+    components = ["source-controller", "kustomize-controller"]
+    controllers.install(cluster, by_operator(components=components, concurrency=7))
+    uid = cluster.get(KUSTOMIZE)["metadata"]["uid"]
+    wanted = by_manifests(components=components, log_level="error")
+    try:
+        planned = controllers.install(cluster, wanted, check=True)
+        actions = {str(change.ref): str(change.action) for change in planned.changes}
+        assert (actions[str(INSTANCE)], actions[str(KUSTOMIZE)]) == ("prune", "configure")
+        assert "handed_over" not in actions.values()
+        controllers.install(cluster, wanted)
+        assert cluster.find(INSTANCE) is None
+        assert cluster.find(OPERATOR) is None
+        live = cluster.get(KUSTOMIZE)
+        assert (live["metadata"]["uid"], PART_OF in labels_of(live)) == (uid, True)
+        assert not {entry["manager"] for entry in live["metadata"]["managedFields"]} & {"flux-operator"}
+        assert not any(label.startswith("fluxcd.controlplane.io/") for label in labels_of(live))
+        assert "--log-level=error" in arguments(cluster)
+        assert "--concurrent=7" not in arguments(cluster)
+        again = controllers.install(cluster, wanted)
+        assert not [change for change in again.changes if change.changed]
+    finally:
+        controllers.uninstall(cluster, wanted)
+    assert cluster.find(ObjectRef("", "v1", "Namespace", "", NAMESPACE)) is None
+    cluster.discovery.refresh()
+    assert not cluster.serves(INSTANCE.api_version, INSTANCE.kind)
+
+
+def test_an_operator_that_somebody_else_has_installed_is_not_fought(cluster):
+    mine = by_operator(components=["source-controller", "kustomize-controller"])
+    release, _ = controllers.controller_release(mine)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    apply_objects(cluster, [namespace])
+    apply_objects(cluster, release.objects, wait=True)
+    try:
+        with pytest.raises(OwnershipError, match="installed by Flux Operator") as refused:
+            controllers.install(cluster, by_manifests())
+        assert "method: operator" in refused.value.hint
+        assert controllers.install(cluster, mine).changed
+        assert not controllers.install(cluster, mine).changed
+    finally:
+        controllers.uninstall(cluster, mine)
+        delete_objects(cluster, [ObjectRef.of(namespace)])
 
 
 def test_what_the_operator_can_not_do_is_told_in_its_words(cluster):
