@@ -12,6 +12,8 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2 as pb
 
+from pulumi_gitops.core.objects import ObjectRef
+from pulumi_gitops.sandbox import flux_manifest, flux_operator_manifest
 from tests.contract.pulumi.harness import UNKNOWN, Provider, plain, secret, started, status_detail, wire
 
 MANIFESTS = """
@@ -193,6 +195,30 @@ def test_manifests_that_were_replaced_are_refused_with_the_lock_file_gone_and_wi
 
         provider.update("Controller", created.id, created.properties, {**flux, "version": "2.9.3"})
         provider.delete("Controller", created.id, created.properties)
+
+
+@pytest.mark.sandbox
+@pytest.mark.slow
+def test_another_method_hands_a_running_flux_over_in_place_and_a_destroy_removes_both(sandbox, cluster):
+    sandbox.follow("flux_operator")
+    components = ["source-controller", "kustomize-controller"]
+    itself = {"controller": "flux", "version": "2.9.2", "manifests": str(flux_manifest()), "components": components}
+    by_operator = {**itself, "manifests": str(flux_operator_manifest()), "method": "operator"}
+    ref = ObjectRef("apps", "v1", "Deployment", "flux-system", "kustomize-controller")
+    with started({"KUBECONFIG": "/dev/null"}) as provider:
+        config = {"kubeconfig": secret(Path(sandbox.kubeconfig).read_text())}
+        provider.stub.Configure(pb.ConfigureRequest(acceptSecrets=True, args=wire(config)))
+        diff = provider.diff("Controller", itself, by_operator)
+        assert not diff.replaces
+        assert 'objects["fluxcd.controlplane.io/FluxInstance/flux-system/flux"]' in diff.detailedDiff
+        created = provider.create("Controller", itself)
+        uid = cluster.get(ref)["metadata"]["uid"]
+        updated = provider.update("Controller", created.id, created.properties, by_operator)
+        assert cluster.get(ref)["metadata"]["uid"] == uid
+        assert "fluxcd.controlplane.io/FluxInstance/flux-system/flux" in plain(updated.properties)["inventory"]
+        provider.delete("Controller", created.id, updated.properties)
+    assert cluster.find(ref) is None
+    assert cluster.find(ObjectRef("", "v1", "Namespace", "", "flux-system")) is None
 
 
 def test_a_sync_that_failed_stays_so_after_a_refresh(provider: Provider):

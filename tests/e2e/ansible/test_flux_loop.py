@@ -18,7 +18,7 @@ from pulumi_gitops.core.controllers import catalog, download
 from pulumi_gitops.core.controllers.lockfile import Lock
 from pulumi_gitops.core.git import Credentials, commit_files
 from pulumi_gitops.core.objects import ObjectRef
-from pulumi_gitops.sandbox import flux_manifest
+from pulumi_gitops.sandbox import flux_manifest, flux_operator_manifest
 from tests.e2e.ansible.playbooks import task
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
@@ -137,6 +137,20 @@ def test_two_environments_are_delivered_from_one_repository_and_removed(example,
     assert len(removed.changed) == 4
     assert cluster.find(web("staging")) is None
     assert cluster.find(web("production")) is None
+    assert gone(cluster)
+
+
+def test_a_playbook_lets_the_operator_install_flux_and_removes_both(ansible, sandbox, cluster):
+    sandbox.follow("flux_operator")
+    options = {"name": "flux", "method": "operator", "version": VERSION, "manifests": str(flux_operator_manifest())}
+    install = [task("controller", **options, components=["source-controller", "kustomize-controller"], concurrency=7)]
+    planned = ansible(install, "--check")
+    assert planned.changed
+    assert gone(cluster)
+    assert len(ansible(install).changed) == 1
+    assert cluster.get(ObjectRef("apps", "v1", "Deployment", SYSTEM, "kustomize-controller"))["status"]["readyReplicas"]
+    assert ansible(install).changed == []
+    assert ansible([task("controller", name="flux", state="absent")]).changed
     assert gone(cluster)
 
 

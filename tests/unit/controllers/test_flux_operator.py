@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from pulumi_gitops.core.controllers import ControllerSpec, controller_release
-from pulumi_gitops.core.controllers.flux import operator
+from pulumi_gitops.core.controllers.flux import operating, operator
 from pulumi_gitops.core.controllers.presence import DIGEST_FACT, OPERATOR_FACT, VERSION_FACT
-from pulumi_gitops.core.errors import InputError
+from pulumi_gitops.core.errors import InputError, OwnershipError
 
 MANIFEST = b"""
 apiVersion: v1
@@ -135,3 +135,36 @@ def test_other_manifests_than_those_of_the_operator_are_refused(tmp_path):
     path.write_bytes(MANIFEST.replace(b"kind: FluxInstance", b"kind: Kustomization"))
     with pytest.raises(InputError, match="define no FluxInstance"):
         controller_release(spec(manifests=str(path)))
+
+
+class Cluster:
+    """A cluster with the Flux of `flux bootstrap`."""
+
+    def __init__(self, *, suspended):
+        self.discovery = self
+        labels = {
+            "kustomize.toolkit.fluxcd.io/name": "flux-system",
+            "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+        }
+        self.deployment = {"metadata": {"name": "source-controller", "labels": labels}}
+        self.kustomization = {"spec": {"suspend": suspended}}
+
+    def refresh(self):
+        """Nothing has come or gone."""
+
+    def list(self, *_, **__):
+        return [self.deployment]
+
+    def find(self, ref):
+        assert (ref.kind, ref.name) == ("Kustomization", "flux-system")
+        return self.kustomization
+
+
+def test_what_flux_bootstrap_goes_on_applying_is_not_given_to_the_operator(manifest, monkeypatch):
+    release, _ = controller_release(spec(manifests=manifest))
+    with pytest.raises(OwnershipError, match="Kustomization flux-system/flux-system applies Flux itself") as refused:
+        operating.deploy_operator(Cluster(suspended=False), release, check=True)
+    assert "gotk-components.yaml" in refused.value.hint
+    monkeypatch.setattr(operating, "read_release", lambda *_, **__: None)
+    monkeypatch.setattr(operating, "deploy", lambda *_, **__: "deployed")
+    assert operating.deploy_operator(Cluster(suspended=True), release) == "deployed"

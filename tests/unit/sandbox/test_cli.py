@@ -191,6 +191,7 @@ def test_up_refuses_what_can_not_be(call):
         (("--with", "flux"), {"flux"}),
         (("--with", "flux", "--with", "argocd"), {"argocd", "flux"}),
         (("--with", "flux", "--with", "weave_gitops"), {"flux", "weave_gitops"}),
+        (("--with", "flux", "--with", "flux_operator"), {"flux", "flux_operator"}),
     ],
 )
 def test_up_runs_the_controllers_that_are_asked_for(call, monkeypatch, arguments, controllers):
@@ -202,7 +203,7 @@ def test_up_runs_the_controllers_that_are_asked_for(call, monkeypatch, arguments
 
     monkeypatch.setattr("pulumi_gitops.sandbox.sandbox.Sandbox.start", start)
     assert call("up", *arguments)[0] == 1
-    assert {name for name in ("argocd", "flux", "weave_gitops") if asked[name]} == controllers
+    assert {name for name in ("argocd", "flux", "weave_gitops", "flux_operator") if asked[name]} == controllers
 
 
 def test_build_of_an_unknown_tool(call):

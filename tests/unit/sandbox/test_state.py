@@ -42,7 +42,7 @@ def test_what_is_saved_is_loaded(record, tmp_path):
 
 @pytest.mark.parametrize(
     "names",
-    [(), ("argocd",), ("flux",), ("argocd", "flux"), ("flux", "weave_gitops")],
+    [(), ("argocd",), ("flux",), ("argocd", "flux"), ("flux", "weave_gitops"), ("flux", "flux_operator")],
     ids="-".join,
 )
 def test_the_controllers_that_are_followed_are_known_afterwards(tmp_path, names):
