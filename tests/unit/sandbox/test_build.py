@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from types import MappingProxyType
 
 import pytest
@@ -255,6 +257,27 @@ def test_a_folder_of_a_module_is_kept_beside_its_binary_and_can_be_changed_there
     assert all(path.stat().st_mode & 0o200 for path in (kept, *kept.rglob("*")))
     for path in (chart, *chart.rglob("*")):
         path.chmod(0o755)
+
+
+@pytest.mark.parametrize("served", ["h1:jByuiWYtjSJxucGHuz68tV0DeVFz5CYrKQYfxAwE7lE=", "h1:something-else"])
+def test_a_module_that_can_not_be_built_as_it_is_is_verified_copied_and_changed(machine, served):
+    tool = GO_TOOLS["flux-operator"]
+    root, archive = f"{tool.module}@{tool.version}", machine.root / "module.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(f"{root}/go.mod", f"module {tool.module}\n\ngo 1.27.0\n\nrequire example.com/go v1.0.0\n")
+        file.writestr(f"{root}/web/embed.go", "package web")
+    answer = json.dumps({"Error": "requires go >= 1.27.0", "Zip": str(archive), "Sum": served})
+    go = machine.add("go", answer, exit_code=1)
+    staging = machine.root / "staging"
+    if served == "h1:something-else":
+        with pytest.raises(SandboxError, match="is not the module that"):
+            builder._copied(tool, tool.copied, go, staging)
+        return
+    folder = builder._copied(tool, tool.copied, go, staging)
+    assert (folder / "go.mod").read_text() == (tool.folder / "go.mod").read_text()
+    assert "\n\ngo 1.26.3\n\nrequire example.com/go v1.0.0" in (folder / "source/go.mod").read_text()
+    assert (folder / "source/web/dist/index.html").is_file()
+    assert (folder / "source/web/embed.go").read_text() == "package web"
 
 
 def test_a_folder_for_path_holds_what_was_asked_for_and_is_made_once(go, machine):
