@@ -14,7 +14,7 @@ from ..objects import KubeObject, ObjectRef, is_crd, uid_of
 from .adoption import take_over
 from .model import Action, Progress, ProgressCallback
 from .order import STAGES, ranks, stage_of
-from .parallel import each, raise_failures
+from .parallel import each_or_raise, raise_failures
 from .planning import Step
 from .prepare import custom_kinds
 from .pruning import Removal, wait_gone
@@ -94,7 +94,7 @@ class _Batches:
         if not batch:
             return []
         self.checkpoint()
-        results = [answer for chain in each(self._chain, _chains(batch)) if isinstance(chain, list) for answer in chain]
+        results = [answer for chain in each_or_raise(self._chain, _chains(batch), what="apply") for answer in chain]
         failures = [(ref, result) for ref, result in results if isinstance(result, GitOpsError)]
         raise_failures(failures, what="apply", total=self.total)
         return [result for _, result in results if isinstance(result, dict)]

@@ -12,14 +12,14 @@ import dataclasses
 from collections.abc import Collection, Iterable, Sequence
 
 from ..cluster import FIELD_MANAGER, Cluster
-from ..errors import GitOpsError, OwnershipError
+from ..errors import OwnershipError
 from ..objects import KubeObject, ObjectRef, uid_of
 from . import record as records
 from .fields import entry_of, surely_unchanged
 from .locking import ReleaseLock
 from .lookup import Lookup
 from .model import DeployResult, InventoryItem, Progress, ProgressCallback, ignore_progress
-from .parallel import each, raise_failures
+from .parallel import each_or_raise
 from .planning import Planner, Policy
 from .prepare import set_digest
 from .record import Record, Revision
@@ -186,16 +186,11 @@ def take_back(
         # First the record: what a run that is killed from here on has taken is known to the next one.
         inventory = records.merged(record.inventory, map(InventoryItem, refs))
         record = records.write(cluster, dataclasses.replace(record, inventory=inventory))
-        answers = each(cluster.find, refs)
-        raise_failures(
-            [(ref, e) for ref, e in zip(refs, answers, strict=True) if isinstance(e, GitOpsError)],
-            what="read",
-            total=len(refs),
-        )
+        answers = each_or_raise(cluster.find, refs, what="read", ref=lambda ref: ref)
         there = [
             (payload, live)
             for payload, live in zip(payloads, answers, strict=True)
-            if isinstance(live, dict) and not _is_ours_alone(payload, live, manager)
+            if live is not None and not _is_ours_alone(payload, live, manager)
         ]
         if progress:
             progress(Progress("apply", f"taking back {len(there)} objects", 0, len(there)))
@@ -230,8 +225,8 @@ def _bare(live: KubeObject) -> KubeObject:
 
 
 def _apply_all(cluster: Cluster, applies: Sequence[tuple[KubeObject, str]], what: str) -> None:
-    answers = each(lambda apply: cluster.apply(apply[0], force=True, field_manager=apply[1]), applies)
-    failures = [
-        (ObjectRef.of(obj), e) for (obj, _), e in zip(applies, answers, strict=True) if isinstance(e, GitOpsError)
-    ]
-    raise_failures(failures, what=what, total=len(applies))
+    def send(apply: tuple[KubeObject, str]) -> KubeObject:
+        obj, manager = apply
+        return cluster.apply(obj, force=True, field_manager=manager)
+
+    each_or_raise(send, applies, what=what, ref=lambda apply: ObjectRef.of(apply[0]))

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..cluster import Cluster
-from ..errors import ForbiddenError, GitOpsError
+from ..errors import ForbiddenError
 from ..objects import KubeObject, ObjectRef
-from .parallel import each, raise_failures
+from .parallel import each, each_or_raise
 from .prepare import PART_OF_LABEL
 
 Group = tuple[str, str, str]  # apiVersion, kind, namespace
@@ -54,11 +54,8 @@ class Lookup:
             except ForbiddenError:
                 return []  # the right to list may be missing where get is granted: object by object then
 
-        results = each(read, groups)
-        raise_failures([(None, e) for e in results if isinstance(e, GitOpsError)], what="read", total=len(groups))
-        for found in results:
-            if isinstance(found, list):
-                self.owned.update((ObjectRef.of(obj).key, obj) for obj in found)
+        for found in each_or_raise(read, groups, what="read"):
+            self.owned.update((ObjectRef.of(obj).key, obj) for obj in found)
 
     def lives(self, payloads: Iterable[KubeObject]) -> dict[str, KubeObject]:
         """Return what exists of the objects, by key: owned ones are known, the others are looked for.
@@ -81,13 +78,8 @@ class Lookup:
         for group, refs in unknown.items():
             known = names.get(group)
             wanted += [ref for ref in refs if not isinstance(known, set) or ref.name in known]
-        answers = each(self.cluster.find, wanted)
-        raise_failures(
-            [(ref, e) for ref, e in zip(wanted, answers, strict=True) if isinstance(e, GitOpsError)],
-            what="read",
-            total=len(wanted),
-        )
-        found.update((ref.key, obj) for ref, obj in zip(wanted, answers, strict=True) if isinstance(obj, dict))
+        answers = each_or_raise(self.cluster.find, wanted, what="read", ref=lambda ref: ref)
+        found.update((ref.key, obj) for ref, obj in zip(wanted, answers, strict=True) if obj is not None)
         return found
 
     def _may_exist(self, ref: ObjectRef) -> bool:

@@ -35,6 +35,33 @@ def each(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R | GitOpsE
         return list(pool.map(call, work))
 
 
+def each_or_raise(
+    function: Callable[[_T], _R],
+    items: Iterable[_T],
+    *,
+    what: str,
+    ref: Callable[[_T], ObjectRef | None] = lambda _: None,
+    total: int | None = None,
+) -> list[_R]:
+    """Call `function` for every item as :func:`each` does, and raise in the end what failed.
+
+    Args:
+        function: What to do.
+        items: For what.
+        what: The same in a word, for the message.
+        ref: Returns which object an item is about.
+        total: Number of objects in the message, where there are more than these.
+
+    Raises:
+        GitOpsError: As :func:`raise_failures`.
+    """
+    work = list(items)
+    results = each(function, work)
+    failures = [(ref(item), e) for item, e in zip(work, results, strict=True) if isinstance(e, GitOpsError)]
+    raise_failures(failures, what=what, total=len(work) if total is None else total)
+    return [result for result in results if not isinstance(result, GitOpsError)]
+
+
 def raise_failures(failures: Sequence[tuple[ObjectRef | None, GitOpsError]], *, what: str, total: int) -> None:
     """Raise what failed: a single error as it is, several as one that names each.
 

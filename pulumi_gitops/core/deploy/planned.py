@@ -15,7 +15,7 @@ from .fingerprint import plan_digest, plan_objects
 from .lookup import Lookup
 from .model import Action, Change, DeployResult, InventoryItem, Plan, PlannedObject
 from .order import is_deployed, ranks
-from .parallel import each, raise_failures
+from .parallel import each, each_or_raise, raise_failures
 from .planning import Planner, Policy, Step, check_namespaces, namespace_ref
 from .prepare import set_digest
 from .pruning import Removal, check_limit, removals
@@ -299,10 +299,5 @@ def leaving(
     staying = {ref.key for ref in refs}
     labelled = {key: obj for key, obj in lookup.owned.items() if key not in staying}
     unlabelled = [item.ref for item in inventory if item.ref.key not in staying and item.ref.key not in labelled]
-    answers = each(cluster.find, unlabelled)
-    raise_failures(
-        [(ref, e) for ref, e in zip(unlabelled, answers, strict=True) if isinstance(e, GitOpsError)],
-        what="read",
-        total=len(unlabelled),
-    )
-    return [*labelled.values(), *(obj for obj in answers if isinstance(obj, dict))]
+    answers = each_or_raise(cluster.find, unlabelled, what="read", ref=lambda ref: ref)
+    return [*labelled.values(), *(obj for obj in answers if obj is not None)]

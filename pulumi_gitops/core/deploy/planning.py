@@ -30,7 +30,7 @@ from .lookup import Lookup
 from .masking import shown, shown_pair
 from .model import Action, Change, FieldOwner
 from .ownership import foreign_owner, is_controller, is_one_shot, release_of
-from .parallel import each, raise_failures
+from .parallel import each, each_or_raise
 from .prepare import PART_OF_LABEL, custom_kinds, object_digest, prepare
 from .shapes import shape_of
 from .spec import GUARDED_KINDS, ForceConflicts, IgnoredField, Ownership
@@ -155,14 +155,14 @@ class Planner:
             else:
                 found[ref.key] = step
         spared = self._spared(asked, lives)
-        results = each(lambda key: self._asked(asked[key], lives.get(key), ask=key not in spared), asked)
-        failures = [
-            (ObjectRef.of(asked[key]), result)
-            for key, result in zip(asked, results, strict=True)
-            if isinstance(result, GitOpsError)
-        ]
-        raise_failures(failures, what="plan", total=len(payloads))
-        found.update((key, result) for key, result in zip(asked, results, strict=True) if isinstance(result, Step))
+        steps = each_or_raise(
+            lambda key: self._asked(asked[key], lives.get(key), ask=key not in spared),
+            asked,
+            what="plan",
+            ref=lambda key: ObjectRef.of(asked[key]),
+            total=len(payloads),
+        )
+        found.update(zip(asked, steps, strict=True))
         return [found[ObjectRef.of(payload).key] for payload in payloads]
 
     def _spared(self, asked: Mapping[str, KubeObject], lives: Mapping[str, KubeObject]) -> set[str]:

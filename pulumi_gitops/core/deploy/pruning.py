@@ -17,7 +17,7 @@ from .masking import shown
 from .model import Action, Change, InventoryItem, Progress, ProgressCallback
 from .order import removal_order
 from .ownership import foreign_owner, has_owner_reference, is_kept, release_of
-from .parallel import each, raise_failures
+from .parallel import each, each_or_raise
 from .spec import GUARDED_KINDS
 
 _PAUSE = 0.05
@@ -140,15 +140,13 @@ def remove_all(
             except ConflictError:
                 return True  # another object of that name by now: the one we meant is gone
 
-        results = each(delete, batch)
-        failures = [
-            (removal.change.ref, e) for removal, e in zip(batch, results, strict=True) if isinstance(e, GitOpsError)
-        ]
-        raise_failures(failures, what="remove", total=len(ordered))
+        results = each_or_raise(
+            delete, batch, what="remove", ref=lambda removal: removal.change.ref, total=len(ordered)
+        )
         done += len(batch)
         progress(Progress("remove", f"{done} of {len(ordered)} objects removed", done, len(ordered)))
         if wait:
-            wait_gone(cluster, [r for r, gone in zip(batch, results, strict=True) if gone is False], deadline, timeout)
+            wait_gone(cluster, [r for r, gone in zip(batch, results, strict=True) if not gone], deadline, timeout)
 
 
 def wait_gone(cluster: Cluster, batch: Sequence[Removal], deadline: float, timeout: float) -> None:

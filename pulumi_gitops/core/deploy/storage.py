@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cluster import Cluster
-from ..errors import AlreadyExistsError, GitOpsError, NotFoundError
+from ..errors import AlreadyExistsError, NotFoundError
 from ..objects import KubeObject, ObjectRef
-from .parallel import each, raise_failures
+from .parallel import each, each_or_raise
 
 # A Secret holds at most 1 MiB of data (corev1.MaxSecretSize); leave room for names.
 _LIMIT = 1_000_000
@@ -140,8 +140,7 @@ class Parts:
 
     def create(self, parts: Mapping[str, bytes]) -> None:
         """Create parts; one that exists already holds the same."""
-        results = each(self._create, parts.items())
-        raise_failures([(None, e) for e in results if isinstance(e, GitOpsError)], what="record", total=len(parts))
+        each_or_raise(self._create, parts.items(), what="record")
 
     def _create(self, part: tuple[str, bytes]) -> None:
         name, content = part
