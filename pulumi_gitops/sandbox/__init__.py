@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..core.later import load_later
 
 if TYPE_CHECKING:
     from .builder import bin_dir, build, tool_path
@@ -24,23 +26,18 @@ __all__ = [
     "tool_path",
 ]
 
-_WHERE = {
-    "GitServer": "gitserver",
-    "ProcessStatus": "sandbox",
-    "Sandbox": "sandbox",
-    "bin_dir": "builder",
-    "build": "builder",
-    "flux_crds": "flux_manifests",
-    "flux_manifest": "flux_manifests",
-    "flux_operator_manifest": "flux_operator_host",
-    "tool_path": "builder",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import late: the processes of a sandbox are modules of this package, and start faster without the rest."""
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+# The processes of a sandbox are modules of this package, and start faster without the rest.
+__getattr__ = load_later(
+    __name__,
+    {
+        "GitServer": "gitserver",
+        "ProcessStatus": "sandbox",
+        "Sandbox": "sandbox",
+        "bin_dir": "builder",
+        "build": "builder",
+        "flux_crds": "flux_manifests",
+        "flux_manifest": "flux_manifests",
+        "flux_operator_manifest": "flux_operator_host",
+        "tool_path": "builder",
+    },
+)

@@ -6,9 +6,9 @@ What a run that changes nothing does not need is loaded when it is used: loading
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..later import load_later
 from .diff import FieldChange
 from .masking import shown
 from .model import (
@@ -76,21 +76,18 @@ __all__ = [
     "write_plan_file",
 ]
 
-_LATER = {
-    "ReleaseState": "history",
-    "apply_objects": "loose",
-    "delete_objects": "loose",
-    "detect_origin": "origin",
-    "list_releases": "history",
-    "plan_file": "approving",
-    "read_plan_file": "approving",
-    "read_release": "history",
-    "remove": "removal",
-    "write_plan_file": "approving",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+__getattr__ = load_later(
+    __name__,
+    {
+        "ReleaseState": "history",
+        "apply_objects": "loose",
+        "delete_objects": "loose",
+        "detect_origin": "origin",
+        "list_releases": "history",
+        "plan_file": "approving",
+        "read_plan_file": "approving",
+        "read_release": "history",
+        "remove": "removal",
+        "write_plan_file": "approving",
+    },
+)

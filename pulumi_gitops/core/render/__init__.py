@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..later import load_later
 from .boundary import UnsafeSourceError
 from .images import repository_of, set_images
 from .overrides import Overrides, apply_overrides
@@ -36,10 +36,7 @@ __all__ = [
     "set_images",
 ]
 
-_LATER = {"ToolMissingError": "tools", "pull_chart": "helm", "render_helm": "helm", "render_kustomize": "kustomize"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
+__getattr__ = load_later(
+    __name__,
+    {"ToolMissingError": "tools", "pull_chart": "helm", "render_helm": "helm", "render_kustomize": "kustomize"},
+)
