@@ -7,16 +7,10 @@ and the rights that it has there: they act as its ServiceAccount. All listen on 
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.cluster import Cluster
-from ..core.objects import KubeObject
-from . import control_plane
-from .hosting import Hosted, Place
+from .hosting import Hosted, Place, Started, write_kubeconfig
 from .processes import Command
-from .state import write_private
 
 RECEIVERS = "webhook-receiver"
 """Name of the port on which notification-controller takes webhooks."""
@@ -30,36 +24,21 @@ _EVENTS = "notification-controller-events"
 _TUNING = ("--requeue-dependency=5s",)
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """What the process of a Deployment is started with."""
-
-    arguments: tuple[str, ...]
-    account: str
-
-
-def _settings(deployment: KubeObject) -> _Settings:
-    pod = deployment["spec"]["template"]["spec"]
-    containers = pod.get("containers") or [{}]
-    manager = next((container for container in containers if container.get("name") == "manager"), containers[0])
-    return _Settings(tuple(manager.get("args") or ()), pod.get("serviceAccountName") or "default")
-
-
 def _commands(place: Place) -> dict[str, Command]:
     listed: dict[str, Command] = {}
     for name in _CONTROLLERS:
         settings = place.workloads.get(name)
-        if isinstance(settings, _Settings):
+        if isinstance(settings, Started):
             listed[name] = _command(place, name, settings)
     return listed
 
 
-def _command(place: Place, name: str, settings: _Settings) -> Command:
+def _command(place: Place, name: str, settings: Started) -> Command:
     home = FLUX.home(place.folder) / name
     for path in (home, home / "tmp", home / "data"):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     kubeconfig = home / "kubeconfig"
-    _write_kubeconfig(kubeconfig, place, settings.account)
+    write_kubeconfig(kubeconfig, place, settings.account)
     env = {
         "KUBECONFIG": str(kubeconfig),
         "RUNTIME_NAMESPACE": place.namespace,
@@ -99,19 +78,6 @@ def _addresses(place: Place, name: str, home: Path) -> tuple[str, ...]:
     return (*common, events)
 
 
-def _write_kubeconfig(path: Path, place: Place, account: str) -> None:
-    """Write a kubeconfig of all rights that are used to act as a ServiceAccount, and so to have its rights only."""
-    content = json.loads(control_plane.kubeconfig(place.folder).read_bytes())
-    for user in content["users"]:
-        user["user"]["as"] = f"system:serviceaccount:{place.namespace}:{account}"
-    write_private(path, json.dumps(content, indent=1).encode())
-
-
-def _finished(_cluster: Cluster, _namespace: str) -> bool:
-    """Flux's pods end with their Deployment, finalizers or not, and so do the processes."""
-    return False
-
-
 FLUX = Hosted(
     name="flux",
     title="Flux",
@@ -125,8 +91,7 @@ FLUX = Hosted(
     kinds=("Deployment",),
     selector="app.kubernetes.io/part-of=flux",
     workloads=_CONTROLLERS,
-    settings=_settings,
+    settings=Started.of,
     commands=_commands,
-    unfinished=_finished,
 )
 """Every process runs while its own Deployment is there, and is started anew when that has other arguments."""

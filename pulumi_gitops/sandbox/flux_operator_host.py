@@ -7,17 +7,12 @@ has no user interface here.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.cluster import Cluster
-from ..core.objects import KubeObject
 from ..core.process import allowed_env, run
-from . import control_plane
 from .builder import built_folder, find_or_build
 from .catalogue import GO_TOOLS
-from .hosting import Hosted, Place
+from .hosting import Hosted, Place, Started, write_kubeconfig
 from .processes import Command
 from .progress import BuildProgress
 from .state import write_private
@@ -50,31 +45,14 @@ def flux_operator_manifest(*, progress: BuildProgress | None = None) -> Path:
     return manifest
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """What the process of the Deployment is started with."""
-
-    arguments: tuple[str, ...]
-    account: str
-
-
-def _settings(deployment: KubeObject) -> _Settings:
-    pod = deployment["spec"]["template"]["spec"]
-    (manager, *_) = pod.get("containers") or [{}]
-    return _Settings(tuple(manager.get("args") or ()), pod.get("serviceAccountName") or "default")
-
-
 def _commands(place: Place) -> dict[str, Command]:
     settings = place.workloads.get(_NAME)
-    if not isinstance(settings, _Settings):
+    if not isinstance(settings, Started):
         return {}
     home = FLUX_OPERATOR.home(place.folder)
     (home / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
     kubeconfig = home / "kubeconfig"
-    content = json.loads(control_plane.kubeconfig(place.folder).read_bytes())
-    for user in content["users"]:
-        user["user"]["as"] = f"system:serviceaccount:{place.namespace}:{settings.account}"
-    write_private(kubeconfig, json.dumps(content, indent=1).encode())
+    write_kubeconfig(kubeconfig, place, settings.account)
     env = {
         "KUBECONFIG": str(kubeconfig),
         "RUNTIME_NAMESPACE": place.namespace,
@@ -93,11 +71,6 @@ def _commands(place: Place) -> dict[str, Command]:
     return {_NAME: Command(_NAME, (str(place.binaries[_NAME]), *settings.arguments, *own), env)}
 
 
-def _finished(_cluster: Cluster, _namespace: str) -> bool:
-    """As of a pod: it ends with its Deployment, finalizers or not."""
-    return False
-
-
 FLUX_OPERATOR = Hosted(
     name="flux_operator",
     title="Flux Operator",
@@ -106,8 +79,7 @@ FLUX_OPERATOR = Hosted(
     kinds=("Deployment",),
     selector=f"app.kubernetes.io/name={_NAME}",
     workloads=(_NAME,),
-    settings=_settings,
+    settings=Started.of,
     commands=_commands,
-    unfinished=_finished,
 )
 """Started anew when the Deployment has other arguments. The processes of Flux itself are those of :mod:`.flux_host`."""

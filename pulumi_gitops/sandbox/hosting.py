@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.cluster import Cluster
 from ..core.objects import KubeObject
+from . import control_plane
 from .processes import Command, ProcessId
 from .state import write_private
 
@@ -37,6 +38,34 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """What a process is started with as its Deployment has it: arguments, and the ServiceAccount that it acts as."""
+
+    arguments: tuple[str, ...]
+    account: str
+
+    @classmethod
+    def of(cls, deployment: KubeObject) -> Started:
+        """Return what the container ``manager``, or the first one, is started with."""
+        pod = deployment["spec"]["template"]["spec"]
+        containers = pod.get("containers") or [{}]
+        manager = next((container for container in containers if container.get("name") == "manager"), containers[0])
+        return cls(tuple(manager.get("args") or ()), pod.get("serviceAccountName") or "default")
+
+
+def write_kubeconfig(path: Path, place: Place, account: str) -> None:
+    """Write a kubeconfig of all rights that are used to act as a ServiceAccount, and so to have its rights only."""
+    content = json.loads(control_plane.kubeconfig(place.folder).read_bytes())
+    for user in content["users"]:
+        user["user"]["as"] = f"system:serviceaccount:{place.namespace}:{account}"
+    write_private(path, json.dumps(content, indent=1).encode())
+
+
+def _nothing(_cluster: Cluster, _namespace: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
 class Hosted:
     """A controller: pods of it in the cluster are simulated, its processes here do the work.
 
@@ -51,7 +80,8 @@ class Hosted:
         settings: What of a workload the processes depend on: when it changes, :attr:`commands` is asked anew.
         commands: Makes files as needed and returns the processes, in the order of their start; those that are the same
             as before go on.
-        unfinished: Whether there is work in a namespace that only the processes can finish.
+        unfinished: Whether there is work in a namespace that only the processes can finish; otherwise they end with
+            their workload, as pods do, finalizers or not.
         lasting: Those of the workloads whose processes stay for that work after the workload was deleted.
         mounts: ConfigMap -> folder inside :meth:`home` that is kept as the kubelet keeps a volume of it.
     """
@@ -65,7 +95,7 @@ class Hosted:
     workloads: tuple[str, ...]
     settings: Callable[[KubeObject], Hashable]
     commands: Callable[[Place], dict[str, Command]]
-    unfinished: Callable[[Cluster, str], bool]
+    unfinished: Callable[[Cluster, str], bool] = _nothing
     lasting: tuple[str, ...] = ()
     mounts: Mapping[str, str] = field(default_factory=dict)
 

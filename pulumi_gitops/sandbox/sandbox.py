@@ -19,6 +19,7 @@ from .builder import bin_dir, find_or_build, seed_manifests, tool_path
 from .flux_host import FLUX, RECEIVERS
 from .flux_manifests import flux_manifest
 from .flux_operator_host import FLUX_OPERATOR
+from .follower import CONTROLLERS
 from .processes import ProcessId, direct, kill, kill_all, marked, memory_bytes, spawn
 from .progress import BuildProgress
 from .state import State
@@ -26,7 +27,6 @@ from .weave_host import API, WEAVE_GITOPS
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _MOST_NODES = 100
-_HOSTED = {hosted.name: hosted for hosted in (ARGOCD, FLUX, FLUX_OPERATOR, WEAVE_GITOPS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +367,7 @@ class Sandbox:
 
 
 def _binaries(controllers: Iterable[str]) -> tuple[str, ...]:
-    hosted = (binary for name in controllers for binary in _HOSTED[name].binaries)
+    hosted = (binary for name in controllers for binary in CONTROLLERS[name].binaries)
     return tuple(dict.fromkeys(("kubectl", *control_plane.BINARIES, *hosted)))
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from ..core.cluster import Cluster
 from ..core.objects import KubeObject
 from ..core.process import allowed_env, run
 from . import control_plane
@@ -79,11 +78,6 @@ def _kubeconfig(place: Place, account: str) -> bytes:
     return json.dumps(content, indent=1).encode()
 
 
-def _finished(_cluster: Cluster, _namespace: str) -> bool:
-    """A dashboard has nothing to finish."""
-    return False
-
-
 WEAVE_GITOPS = Hosted(
     name="weave_gitops",
     title="Weave GitOps",
@@ -95,6 +89,5 @@ WEAVE_GITOPS = Hosted(
     workloads=(_DEPLOYMENT,),
     settings=_settings,
     commands=_commands,
-    unfinished=_finished,
 )
 """Started anew when the Deployment has other arguments. Without the Secret of its user it ends at once."""
