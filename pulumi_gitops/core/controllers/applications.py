@@ -20,7 +20,7 @@ from .argocd.wiring import application_ref, application_set_ref
 from .backends import Backend, backend
 from .marks import is_ours
 from .repository_spec import RepositorySpec
-from .sources import own_namespaces, own_sources, refuse_mixing, without_applications, without_existing_namespace
+from .sources import refuse_mixing, without_applications, without_existing_namespace
 from .specs import ApplicationResult, ApplicationSetResult, SyncResult, SyncSpec
 
 
@@ -130,7 +130,8 @@ def apply_application(
     changes = _apply(cluster, knows, objects, spec.target_namespace, check=check)
     # It may have had a source of its own before, or one of another kind.
     made = {ObjectRef.of(obj).key for obj in objects}
-    left = [source for source in _own_sources(cluster, spec) if source.key not in made]
+    sources = knows.own_sources(cluster, spec.name, spec.target_namespace)
+    left = [source for source in sources if source.key not in made]
     changes += _remove(cluster, left, check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
     if check or not (spec.wait and spec.auto_sync):
         state = knows.state(cluster.find(ref))
@@ -155,7 +156,7 @@ def remove_application(
     refs = knows.kinds_of(spec.name, spec.target_namespace)
     found = {ref: live for ref in refs if (live := cluster.find(ref)) is not None}
     ours = {ref: live for ref, live in found.items() if is_ours(live)}
-    namespaces = own_namespaces(cluster, list(ours.values())) if spec.controller == "flux" else []
+    namespaces = knows.own_namespaces(cluster, list(ours.values()))
     changes: tuple[Change, ...] = ()
     for ref, live in (ours or found).items():
         if not check and is_ours(live):
@@ -168,14 +169,10 @@ def remove_application(
             reasons, hint = knows.blocked_hint(cluster.find(ref))
             raise RemovalBlockedError("\n".join([e.message, *reasons]), hint=hint, details=e.details) from e
     # What it had for itself goes after it.
-    sources, timeout = _own_sources(cluster, spec), spec.wait_timeout
+    sources, timeout = knows.own_sources(cluster, spec.name, spec.target_namespace), spec.wait_timeout
     changes += _remove(cluster, sources, check=check, timeout=timeout, progress=progress)
     changes += _remove(cluster, namespaces, check=check, wait=spec.wait, timeout=timeout, progress=progress)
     return ApplicationResult("", "", "", changes)
-
-
-def _own_sources(cluster: Cluster, spec: ApplicationSpec) -> list[ObjectRef]:
-    return own_sources(cluster, spec.name, spec.target_namespace) if spec.controller == "flux" else []
 
 
 def apply_application_set(

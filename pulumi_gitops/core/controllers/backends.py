@@ -10,6 +10,7 @@ from ..cluster import Cluster
 from ..deploy import ProgressCallback
 from ..errors import ControllerError, InputError, RemovalBlockedError
 from ..objects import KubeObject, ObjectRef
+from . import sources
 from .application_spec import ApplicationSpec
 from .argocd import wiring as argocd
 from .argocd.status import Goal
@@ -51,6 +52,14 @@ class Backend(Protocol):
 
     def kinds_of(self, name: str, namespace: str) -> Sequence[ObjectRef]:
         """Return under which identities an application of this name can be known, the most likely first."""
+        ...
+
+    def own_sources(self, cluster: Cluster, name: str, namespace: str) -> list[ObjectRef]:
+        """Return the sources that an application has for itself."""
+        ...
+
+    def own_namespaces(self, cluster: Cluster, applications: Sequence[KubeObject]) -> list[ObjectRef]:
+        """Return the namespaces that go with applications which are about to be removed."""
         ...
 
     def state(self, obj: KubeObject | None) -> AppState:
@@ -99,6 +108,14 @@ class ArgoCD:
     def kinds_of(self, name: str, namespace: str) -> Sequence[ObjectRef]:
         """See :class:`Backend`."""
         return (argocd.application_ref(name, namespace),)
+
+    def own_sources(self, cluster: Cluster, name: str, namespace: str) -> list[ObjectRef]:  # noqa: ARG002 - Argo CD has none
+        """See :class:`Backend`: an Application names its repository itself."""
+        return []
+
+    def own_namespaces(self, cluster: Cluster, applications: Sequence[KubeObject]) -> list[ObjectRef]:  # noqa: ARG002 - Argo CD has none
+        """See :class:`Backend`: Argo CD makes namespaces itself, and leaves them."""
+        return []
 
     def state(self, obj: KubeObject | None) -> AppState:
         """See :class:`Backend`."""
@@ -178,6 +195,14 @@ class Flux:
     def kinds_of(self, name: str, namespace: str) -> Sequence[ObjectRef]:
         """See :class:`Backend`."""
         return (flux.kustomization_ref(name, namespace), flux.helm_release_ref(name, namespace))
+
+    def own_sources(self, cluster: Cluster, name: str, namespace: str) -> list[ObjectRef]:
+        """See :class:`Backend`."""
+        return sources.own_sources(cluster, name, namespace)
+
+    def own_namespaces(self, cluster: Cluster, applications: Sequence[KubeObject]) -> list[ObjectRef]:
+        """See :class:`Backend`."""
+        return sources.own_namespaces(cluster, applications)
 
     def state(self, obj: KubeObject | None) -> AppState:
         """See :class:`Backend`: in Argo CD's words, so that playbooks need not know which controller it is."""
