@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .. import redact
 from ..cluster import Cluster
 from ..errors import InputError
-from ..objects import ObjectRef
+from ..objects import KubeObject, ObjectRef
 
 OPTION = "admin_secret"
 """Name of the option that names the Secret."""
@@ -88,6 +88,22 @@ def _problem(password: str) -> str:
     if len(password.encode()) > _LONGEST:
         return f"is longer than {_LONGEST} bytes, which is all that bcrypt looks at"
     return ""
+
+
+def values_of(live: KubeObject | None) -> dict[str, str]:
+    """Return what a Secret holds: key -> value, "" for what is not text; nothing for no Secret."""
+    found = {}
+    for key, encoded in ((live or {}).get("data") or {}).items():
+        try:
+            found[key] = base64.b64decode(encoded or "").decode()
+        except (binascii.Error, UnicodeDecodeError):
+            found[key] = ""
+    return found
+
+
+def data_of(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the ``data`` of a Secret that holds these values."""
+    return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
 
 
 def matches(password: str, hashed: str) -> bool:

@@ -32,14 +32,6 @@ _FOLDER_ONLY = (
 _CHART_ONLY = ("remediation", "drift_detection")
 _FOLDER_SOURCES = ("git", "oci")
 _DRIFT_MODES = ("enabled", "warn", "disabled")
-# Whether it is a chart -> what it is, and where it is said what is followed.
-_REVISION_ELSEWHERE = {
-    True: ("a chart", "Give the version of the chart as helm.version."),
-    False: (
-        "a folder of a connected repository",
-        "Leave it out: what is followed is said by branch, tag, semver or commit of the repository.",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +171,12 @@ class ApplicationSpec:
         if self.repository_type not in _FOLDER_SOURCES:
             raise InputError(f"repository_type {self.repository_type!r} is none of {', '.join(_FOLDER_SOURCES)}")
         if self.revision != "HEAD" and (self.is_chart or self.repository):
-            what, instead = _REVISION_ELSEWHERE[self.is_chart]
+            what = "a chart" if self.is_chart else "a folder of a connected repository"
+            elsewhere = "Leave it out: what is followed is said by branch, tag, semver or commit of the repository."
             raise InputError(
-                f"application {self.name}: revision is not for {what}", hint=instead, details={"property": "revision"}
+                f"application {self.name}: revision is not for {what}",
+                hint="Give the version of the chart as helm.version." if self.is_chart else elsewhere,
+                details={"property": "revision"},
             )
         what = "chart" if self.is_chart else "folder"
         refuse(self, _FOLDER_ONLY if self.is_chart else _CHART_ONLY, f"a {what}, for Flux,")

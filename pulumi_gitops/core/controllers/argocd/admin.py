@@ -7,8 +7,6 @@ of its own (util/settings, InitializeSettings).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 import datetime as dt
 
@@ -16,7 +14,7 @@ from ...cluster import Cluster
 from ...deploy import Action, Change, delete_objects
 from ...errors import AlreadyExistsError
 from ...objects import KubeObject, ObjectRef
-from ..admin import hash_password, matches, missing_secret, read_login
+from ..admin import data_of, hash_password, matches, missing_secret, read_login, values_of
 
 INITIAL = "argocd-initial-admin-secret"
 """Where argocd-server leaves the password that it made: of no use once there is another one."""
@@ -45,7 +43,7 @@ def ensure_password(cluster: Cluster, secret: str, namespace: str, *, check: boo
     ref = settings_ref(namespace)
     live = cluster.find(ref)
     changes: tuple[Change, ...] = ()
-    if login is None or not matches(login["password"], _hash(live)):
+    if login is None or not matches(login["password"], values_of(live).get(_HASH, "")):
         waits = "" if login else ", which is not there yet"
         action = Action.CONFIGURE if live else Action.CREATE
         changes += (Change(action, ref, reason=f"the admin password of Secret {secret}{waits}"),)
@@ -61,19 +59,11 @@ def settings_ref(namespace: str) -> ObjectRef:
     return ObjectRef("", "v1", "Secret", namespace, "argocd-secret")
 
 
-def _hash(live: KubeObject | None) -> str:
-    encoded = ((live or {}).get("data") or {}).get(_HASH) or ""
-    try:
-        return base64.b64decode(encoded).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-
-
 def _write(cluster: Cluster, ref: ObjectRef, password: str, live: KubeObject | None) -> None:
     # Sessions that began before this moment end.
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     values = {_HASH: hash_password(password), _CHANGED: now}
-    data = {"data": {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}}
+    data = {"data": data_of(values)}
     if live is None:
         labels = {"app.kubernetes.io/name": ref.name, "app.kubernetes.io/part-of": "argocd"}
         metadata = {"name": ref.name, "namespace": ref.namespace, "labels": labels}

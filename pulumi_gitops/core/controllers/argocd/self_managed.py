@@ -198,12 +198,14 @@ class SelfManaged:
     def _wire(self, *, check: bool) -> tuple[Change, ...]:
         """Make the Application and, where there is a password, the connection that it reads with."""
         objects = self._objects()
-        # What this connection has read before may be gone: in check mode nothing makes it anew.
-        self.cluster.discovery.refresh()
-        if check and not self.cluster.serves(API_VERSION, "Application"):
-            return tuple(Change(Action.CREATE, ObjectRef.of(obj)) for obj in objects)
-        # Where another Argo CD was removed a moment ago, its kinds are named, then not, then named again.
-        await_served(self.cluster, self.release.objects)
+        if check:
+            # What this connection has read before may be gone, and nothing makes it anew.
+            self.cluster.discovery.refresh()
+            if not self.cluster.serves(API_VERSION, "Application"):
+                return tuple(Change(Action.CREATE, ObjectRef.of(obj)) for obj in objects)
+        else:
+            # Where another Argo CD was removed a moment ago, its kinds are named, then not, then named again.
+            await_served(self.cluster, self.release.objects)
         changes = apply_objects(self.cluster, objects, check=check)
         # A password that is no longer given does not stay.
         stale = set(_connections(self.cluster, self.release.namespace)) - set(map(ObjectRef.of, objects))

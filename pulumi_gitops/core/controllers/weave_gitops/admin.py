@@ -6,8 +6,6 @@ The server reads it at every login, and does not start without it. So it is made
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 import re
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from dataclasses import dataclass
 from ...cluster import Cluster
 from ...deploy import Action, Change, apply_objects
 from ...objects import KubeObject, ObjectRef
-from ..admin import hash_password, matches, missing_secret, read_login
+from ..admin import data_of, hash_password, matches, missing_secret, read_login, values_of
 from ..marks import MANAGED_BY, is_ours
 from .chart import DEFAULT_USER
 
@@ -63,7 +61,7 @@ def ensure_login(cluster: Cluster, secret: str, namespace: str, *, check: bool) 
         action = Action.CONFIGURE if cluster.find(ref) else Action.CREATE
         return Login(DEFAULT_USER, (Change(action, ref, reason=f"from Secret {secret}, which is not there yet"),))
     username, password = given.get("username", DEFAULT_USER), given["password"]
-    live = _data(cluster.find(ref))
+    live = values_of(cluster.find(ref))
     if live.get("username") == username and _fits(password, live.get("password", "")):
         return Login(username, ())
     hashed = password if _HASH.fullmatch(password) else hash_password(password)
@@ -73,7 +71,7 @@ def ensure_login(cluster: Cluster, secret: str, namespace: str, *, check: bool) 
         "kind": ref.kind,
         "metadata": {"name": ref.name, "namespace": namespace, "labels": dict(MANAGED_BY)},
         "type": "Opaque",
-        "data": {key: base64.b64encode(value.encode()).decode() for key, value in values.items()},
+        "data": data_of(values),
     }
     (change,) = apply_objects(cluster, [wanted], check=check)
     return Login(username, (dataclasses.replace(change, reason=f"the login of Secret {secret}"),))
@@ -88,13 +86,3 @@ def own_secrets(cluster: Cluster, namespace: str) -> list[ObjectRef]:
 
 def _fits(password: str, hashed: str) -> bool:
     return password == hashed if _HASH.fullmatch(password) else matches(password, hashed)
-
-
-def _data(live: KubeObject | None) -> dict[str, str]:
-    found = {}
-    for key, encoded in ((live or {}).get("data") or {}).items():
-        try:
-            found[key] = base64.b64decode(encoded or "").decode()
-        except (binascii.Error, UnicodeDecodeError):
-            found[key] = ""
-    return found
