@@ -12,15 +12,16 @@ import datetime as dt
 import json
 import re
 import secrets
-import threading
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from .serving import HttpServer
 
 _PATH = re.compile(r"(?:/api/v3)?/app/installations/(\d+)/access_tokens")
 _LONGEST = 600  # seconds that GitHub lets a JWT live
@@ -36,7 +37,7 @@ def new_app_key() -> tuple[str, rsa.RSAPublicKey]:
     return private.decode(), key.public_key()
 
 
-class GitHubStandIn:
+class GitHubStandIn(HttpServer):
     """Serves on 127.0.0.1 while it is entered.
 
     Args:
@@ -52,20 +53,8 @@ class GitHubStandIn:
     def __init__(self, app: int, installation: int, key: rsa.RSAPublicKey) -> None:
         self.app, self.installation, self.key = app, installation, key
         self.tokens: set[str] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        """Start to serve."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(self._handler())
+        self.url = f"http://{self.address}"
 
     def _answer(self, path: str, authorization: str) -> tuple[HTTPStatus, dict[str, Any]]:
         found = _PATH.fullmatch(path)

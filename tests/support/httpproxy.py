@@ -7,16 +7,17 @@ import base64
 import contextlib
 import select
 import socket
-import threading
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from .serving import HttpServer
 
 _BLOCK = 64 * 1024
 
 
-class HttpProxy:
+class HttpProxy(HttpServer):
     """Serves CONNECT on 127.0.0.1 while it is entered.
 
     Args:
@@ -33,20 +34,8 @@ class HttpProxy:
         self.targets = dict(targets)
         self.passed: list[str] = []
         self._login = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = f"http://{username}:{password}@127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        """Start to serve."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(self._handler())
+        self.url = f"http://{username}:{password}@{self.address}"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         proxy = self

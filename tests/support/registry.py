@@ -9,18 +9,19 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from .serving import HttpServer
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.cncf.flux.config.v1+json"
 _LAYER = "application/vnd.cncf.flux.content.v1.tar+gzip"
 
 
-class Registry:
+class Registry(HttpServer):
     """Serves artifacts on 127.0.0.1 while it is entered.
 
     Attributes:
@@ -31,20 +32,7 @@ class Registry:
         self._login = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
         self._blobs: dict[str, bytes] = {}
         self._tags: dict[str, dict[str, str]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.address = f"127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        """Start to serve."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     def push(self, repository: str, tag: str, files: Mapping[str, str]) -> str:
         """Make a tag hold files, as ``flux push artifact`` would; return the digest of its manifest."""

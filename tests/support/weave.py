@@ -9,15 +9,16 @@ import http.cookiejar
 import io
 import json
 import tarfile
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .serving import HttpServer
 
 if TYPE_CHECKING:
     from pulumi_gitops.sandbox import Sandbox
@@ -117,12 +118,8 @@ def helm_repository(folder: Path) -> Iterator[str]:
     (folder / name).write_bytes(archive)
     (folder / "index.yaml").write_text(json.dumps({"apiVersion": "v1", "entries": {CHART: [entry]}}))
     handler = functools.partial(_Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    with HttpServer(handler) as server:
+        yield f"http://{server.address}"
 
 
 class _Quiet(SimpleHTTPRequestHandler):

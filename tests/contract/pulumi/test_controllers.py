@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import grpc
@@ -15,6 +14,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.sandbox import flux_manifest, flux_operator_manifest
 from tests.contract.pulumi.harness import UNKNOWN, Provider, plain, secret, started, status_detail, wire
+from tests.support.serving import HttpServer
 
 MANIFESTS = """
 apiVersion: v1
@@ -51,7 +51,7 @@ spec:
 SOURCE, KUSTOMIZE = (WORKLOAD.replace("NAME", name) for name in ("source-controller", "kustomize-controller"))
 
 
-class Mirror:
+class Mirror(HttpServer):
     """Serves `content` as the install manifest of every version."""
 
     def __init__(self) -> None:
@@ -69,22 +69,14 @@ class Mirror:
             def log_message(self, *_):
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
+        self.url = f"http://{self.address}"
 
 
 @pytest.fixture
 def mirror() -> Iterator[Mirror]:
-    serving = Mirror()
-    yield serving
-    serving.stop()
+    with Mirror() as serving:
+        yield serving
 
 
 def local(folder: Path, content: str) -> dict[str, str]:

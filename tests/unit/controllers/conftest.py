@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import http.server
-import threading
 
 import pytest
 
 from pulumi_gitops.core.yamlio import load_manifests
+from tests.support.serving import HttpServer
 
 MANIFESTS = b"""
 apiVersion: apiextensions.k8s.io/v1
@@ -91,7 +91,7 @@ def cache(tmp_path, monkeypatch):
     return folder
 
 
-class FileServer:
+class FileServer(HttpServer):
     """Serves `files` (path -> content, status, or (status, headers)) and remembers what was asked for."""
 
     def __init__(self):
@@ -115,20 +115,12 @@ class FileServer:
             def log_message(self, *args):
                 """Say nothing."""
 
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        self.host = f"127.0.0.1:{self._http.server_address[1]}"
+        super().__init__(Handler)
+        self.host = self.address
         self.url = f"http://{self.host}"
-
-    def stop(self):
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
 def server():
-    started = FileServer()
-    yield started
-    started.stop()
+    with FileServer() as started:
+        yield started
