@@ -70,7 +70,12 @@ def test_it_stays_when_asked_to_and_its_hints_work(home, controller):
     for expected in story:
         assert expected in said
     [look, end] = re.findall(r"^ (?:Look around|End it): +(.+)", done.stdout, flags=re.MULTILINE)
-    shown = subprocess.run(["sh", "-euc", look], cwd=ROOT, env=home, capture_output=True, text=True, check=True).stdout
+    shown, deadline = "", time.monotonic() + 30
+    while not re.search(application, shown) and time.monotonic() < deadline:
+        # While Flux compares the cluster with Git, which it does all the time here, it says that it is not ready.
+        shown = subprocess.run(
+            ["sh", "-euc", look], cwd=ROOT, env=home, capture_output=True, text=True, check=True
+        ).stdout
     assert re.search(application, shown)
     assert re.search(r"deployment.*/billing +2/2", shown)
     subprocess.run(["sh", "-euc", end], cwd=ROOT, env=home, capture_output=True, check=True)

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from pulumi_gitops.core import controllers
-from pulumi_gitops.core.deploy import read_release
+from pulumi_gitops.core.deploy import delete_objects, read_release
 from pulumi_gitops.core.errors import InputError, OwnershipError, RemovalRefusedError, SyncFailedError
 from pulumi_gitops.core.git import Credentials, commit_files
 from pulumi_gitops.core.objects import ObjectRef
@@ -302,6 +302,9 @@ def test_a_source_of_an_application_and_a_connected_repository_of_one_name_leave
     assert cluster.find(source._replace(name="config")) is not None
     shared = dataclasses.replace(application(service.name), url="", repository="config")
     assert source in [change.ref for change in controllers.apply_application(cluster, shared).changes]
+    going = cluster.find(source)  # with wait: false it may not have gone yet
+    assert going is None or "deletionTimestamp" in going["metadata"]
+    delete_objects(cluster, [source])  # waits
     assert cluster.find(source) is None, "it is not needed any more"
     controllers.apply_application(cluster, application(service.name))
     controllers.remove_application(cluster, application(service.name))
