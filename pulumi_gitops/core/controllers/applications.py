@@ -215,15 +215,16 @@ def remove_application_set(
     """
     ref = application_set_ref(spec.name, spec.target_namespace)
     live = cluster.find(ref)
-    owned = application_sets.applications_of(cluster, live, going=True)
+    made = application_sets.applications_of(cluster, live, going=True)
+    expected = delete_objects(cluster, [application_ref(name, ref.namespace) for name in made], check=True)
     changes = _remove(cluster, [ref], check=check, wait=spec.wait, timeout=spec.wait_timeout, progress=progress)
     if not check:
-        # Kubernetes deletes what an owner leaves behind. What the controller has let go stays.
-        owned = application_sets.applications_of(cluster, live, going=True)
-    refs = [application_ref(name, ref.namespace) for name in owned]
-    changes += delete_objects(
-        cluster, refs, check=check, wait=spec.wait, wait_timeout=spec.wait_timeout, progress=progress
-    )
+        # Kubernetes deletes what an owner leaves behind, maybe before we look. What the controller has let go stays.
+        left = application_sets.applications_of(cluster, live, going=True)
+        refs = [application_ref(name, ref.namespace) for name in left]
+        delete_objects(cluster, refs, wait=spec.wait, wait_timeout=spec.wait_timeout, progress=progress)
+        expected = tuple(c for c in expected if c.ref.name in left or cluster.find(c.ref) is None)
+    changes += expected
     return ApplicationSetResult((), changes)
 
 
