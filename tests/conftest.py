@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,11 @@ from pulumi_gitops.core.objects import ObjectRef
 
 if TYPE_CHECKING:
     from pulumi_gitops.sandbox import Sandbox
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C have its usual meaning: who runs the tests in the background of a shell ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

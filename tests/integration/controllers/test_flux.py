@@ -171,7 +171,7 @@ def test_what_others_have_made_under_its_name_is_left_alone(cluster, service):
             service.apply(**chart)
         assert cluster.find(ref) is not None
     finally:
-        cluster.delete(ref)
+        delete_objects(cluster, [ref])
 
 
 def test_its_own_words_reach_the_user_with_what_to_do(cluster, service, sandbox):
