@@ -6,7 +6,7 @@ COLLECTION := ansible_collections/iac/gitops
 PYTEST_ARGS ?=
 # Two workers, each with a control plane of its own; a file's tests stay together, in the order of the files: the long
 # ones come first. Tools that are missing are built before, where the progress is seen.
-WORKERS ?= 2
+WORKERS ?= 3
 BENCH_ARGS ?=
 
 # Only `make demo CONTEXT=...` leads the demo to another cluster, never a variable that happens to be exported.

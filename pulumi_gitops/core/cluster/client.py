@@ -22,6 +22,7 @@ _PAGE = 2500
 # A log is read for an error message: little of it, and not for long.
 _LOG_BYTES = 32768
 _LOG_SECONDS = 10.0
+_METADATA_OF_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
@@ -79,20 +80,25 @@ class Cluster:
             return False
         return True
 
-    def get(self, ref: ObjectRef) -> KubeObject:
+    def get(self, ref: ObjectRef, *, metadata_only: bool = False) -> KubeObject:
         """Return one object.
+
+        Args:
+            ref: The object.
+            metadata_only: Return only ``metadata`` (a fraction of the bytes).
 
         Raises:
             NotFoundError: It does not exist.
             UnknownKindError: The cluster does not serve the kind.
         """
-        answer: KubeObject = self.transport.json("GET", self._path(ref), doing=f"read {ref}")
+        accept = _METADATA_OF_ONE if metadata_only else "application/json"
+        answer: KubeObject = self.transport.json("GET", self._path(ref), doing=f"read {ref}", accept=accept)
         return answer
 
-    def find(self, ref: ObjectRef) -> KubeObject | None:
-        """Return one object, or None when it or its kind does not exist."""
+    def find(self, ref: ObjectRef, *, metadata_only: bool = False) -> KubeObject | None:
+        """Return one object as :meth:`get` does, or None when it or its kind does not exist."""
         try:
-            return self.get(ref)
+            return self.get(ref, metadata_only=metadata_only)
         except (NotFoundError, UnknownKindError):
             return None
 

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from ..cluster import Cluster
@@ -193,7 +194,7 @@ def _still_there(cluster: Cluster, batch: Sequence[Removal]) -> dict[str, list[s
             single += refs
             continue
         found.update((ObjectRef.of(obj).key, obj) for obj in listed)
-    for ref, answer in zip(single, each(cluster.find, single), strict=True):
+    for ref, answer in zip(single, each(partial(cluster.find, metadata_only=True), single), strict=True):
         if isinstance(answer, GitOpsError):
             raise answer
         if answer is not None:
