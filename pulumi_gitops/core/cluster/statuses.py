@@ -69,6 +69,8 @@ def error_for(status: int, data: bytes, *, doing: str, origin: str = "") -> ApiE
     if status == 403:
         if "exceeded quota" in message:
             return ForbiddenError(text, hint="Raise the ResourceQuota of the namespace or ask for less.", **common)
+        if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+            return ForbiddenError(text, hint="The namespace is being deleted: run again when it is gone.", **common)
         return ForbiddenError(text, hint="Grant this right with a Role or ClusterRole and a binding.", **common)
     if status == 404:
         return NotFoundError(text, **common)

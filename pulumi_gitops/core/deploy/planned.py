@@ -271,7 +271,16 @@ def _sent(cluster: Cluster, record: Record | None) -> Mapping[str, KubeObject]:
 
 
 def _namespace_is_missing(cluster: Cluster, spec: ReleaseSpec, record: Record | None, refs: list[ObjectRef]) -> bool:
-    if record is not None or cluster.find(namespace_ref(spec.namespace)) is not None:
+    if record is not None:
+        return False
+    live = cluster.find(namespace_ref(spec.namespace))
+    if live is not None and "deletionTimestamp" in live["metadata"]:
+        raise InputError(
+            f"namespace {spec.namespace} of release {spec.name} is being deleted: nothing can be created in it",
+            hint="Run again when it is gone. What it waits for is in its status: kubectl describe namespace "
+            f"{spec.namespace}",
+        )
+    if live is not None:
         return False
     brought = any(ref.kind == "Namespace" and not ref.group and ref.name == spec.namespace for ref in refs)
     if not spec.create_namespace and not brought:

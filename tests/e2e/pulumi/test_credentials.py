@@ -108,7 +108,8 @@ def test_each_is_wired_synced_exchanged_and_kept_secret(stack, cluster, hosts, n
     said += refused + stack.up()
     said += stack.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes", "--diff")
     secrets += hosts.secrets
-    assert not [secret for secret in secrets if secret in said + stack.state()]
+    said += stack.state()
+    assert not [secret for secret in secrets if secret in said]
     stack.pulumi("destroy", "--yes", "--skip-preview")
     for controller in NAMESPACES.values():
         assert cluster.find(ObjectRef("", "v1", "Namespace", "", controller)) is None

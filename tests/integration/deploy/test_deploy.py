@@ -127,6 +127,22 @@ def test_removal_leaves_no_object_record_or_created_namespace(cluster, namespace
     assert cluster.find(ObjectRef("", "v1", "Namespace", "", namespace)) is None
 
 
+def test_a_namespace_that_is_being_deleted_is_told_so_and_not_called_a_missing_right(cluster, namespace):
+    own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    held = {**config(), "metadata": {"name": "web", "namespace": namespace, "finalizers": ["example.com/hold"]}}
+    cluster.create(own)
+    cluster.create(held)
+    cluster.delete(ObjectRef.of(own))
+    try:
+        with pytest.raises(InputError, match=f"namespace {namespace} of release shop is being deleted"):
+            plan(cluster, ReleaseSpec(name="shop", namespace=namespace, objects=[config()]))
+        with pytest.raises(ForbiddenError, match="terminated") as caught:
+            cluster.create({**config("late"), "metadata": {"name": "late", "namespace": namespace}})
+        assert "run again when it is gone" in caught.value.hint
+    finally:
+        cluster.patch(ObjectRef.of(held), {"metadata": {"finalizers": None}})
+
+
 def test_a_hand_edit_is_drift_and_is_put_back(cluster, namespace):
     wanted = spec(namespace, config())
     deploy(cluster, wanted)
