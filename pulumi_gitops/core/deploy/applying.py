@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -62,19 +62,23 @@ def apply_steps(
     done = {} if done is None else done
     work = [step for step in steps if step.sends]
     batches = _Batches(cluster, progress, timeout, checkpoint, done, len(work))
-    definitions = batches.apply([step for step in work if stage_of(step.change.ref.kind) == 0])
+    crds = [step for step in work if is_crd(step.wanted)]
+    batches.apply([step for step in work if stage_of(step.change.ref.kind) == 0 and not is_crd(step.wanted)])
+    groups, brought = _groups(steps), custom_kinds([step.wanted for step in crds])
+    used = any((step.change.ref.group, step.change.ref.kind) in brought for step in work)
+    along = {step.change.ref.key: step for step in _along(groups[0], brought)} if crds and groups else {}
+    made = [obj for obj in batches.apply([*crds, *along.values()]) if is_crd(obj)]
     # New kinds take a second or two to be served. Meanwhile everything else is applied, unless it is of such a kind.
-    used = _uses(definitions, work)
     if used:
-        _await_definitions(cluster, definitions, progress)
-    groups = _groups(steps)
+        _await_definitions(cluster, made, progress)
     for number, group in enumerate(groups, 1):
+        rest = [step for step in group if step.sends and step.change.ref.key not in along]
         for stage in range(1, STAGES):
-            batches.apply([step for step in group if step.sends and stage_of(step.change.ref.kind) == stage])
+            batches.apply([step for step in rest if stage_of(step.change.ref.kind) == stage])
         if number < len(groups):
             _await_group(cluster, group, done, timeout, progress)
     if wait and not used:
-        _await_definitions(cluster, definitions, progress)
+        _await_definitions(cluster, made, progress)
     return done
 
 
@@ -128,6 +132,20 @@ def _groups(steps: Sequence[Step]) -> list[list[Step]]:
     return [list(group) for _, group in groupby(rest, key=lambda step: rank[step.change.ref.key])]
 
 
+def _along(group: Sequence[Step], brought: Collection[tuple[str, str]]) -> list[Step]:
+    """Return what is applied together with CRDs, which take the API server long: what workloads refer to, and Services.
+
+    Workloads are not: a controller that starts before its kinds are there fails at first.
+    """
+    return [
+        step
+        for step in group
+        if step.sends
+        and (stage_of(step.change.ref.kind) == 1 or step.change.ref.group_kind == "Service")
+        and (step.change.ref.group, step.change.ref.kind) not in brought
+    ]
+
+
 def _chains(batch: Sequence[Step]) -> list[list[Step]]:
     """Return what is applied at the same time, each a list of steps that are applied one after the other.
 
@@ -142,12 +160,6 @@ def _chains(batch: Sequence[Step]) -> list[list[Step]]:
         else:
             others.append([step])
     return [services, *others] if services else others
-
-
-def _uses(definitions: Sequence[KubeObject], work: Sequence[Step]) -> bool:
-    """Tell whether an object is of a kind that definitions of the same set bring."""
-    brought = custom_kinds(definitions)
-    return any((step.change.ref.group, step.change.ref.kind) in brought for step in work)
 
 
 def _await_definitions(cluster: Cluster, definitions: Sequence[KubeObject], progress: ProgressCallback) -> None:

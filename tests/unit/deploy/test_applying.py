@@ -29,7 +29,8 @@ CRD = {
 class Cluster:
     """Takes applies, and nothing else: whoever waits for something fails."""
 
-    def __init__(self, *, meet=0):
+    def __init__(self, *, meet=0, kinds=("Deployment",)):
+        self.kinds = kinds
         self.applied: list[str] = []
         self.services = 0
         self.most_services = 0
@@ -44,7 +45,7 @@ class Cluster:
             self.most_services = max(self.most_services, self.services)
         if ref.name.startswith("refused"):
             raise ForbiddenError(f"apply {ref}: not allowed", status=403)
-        if self._meeting and ref.kind == "Deployment":
+        if self._meeting and ref.kind in self.kinds:
             self._meeting.wait()
         with self._lock:
             self.services -= ref.kind == "Service"
@@ -76,7 +77,23 @@ def test_a_definition_that_nothing_of_the_set_uses_is_not_awaited_by_those_who_d
     crd = Step(Change(Action.CREATE, ObjectRef.of(CRD)), CRD, None, sends=True)
     cluster = Cluster()
     apply_steps(cluster, [creation("ConfigMap", "c"), crd], ignore_progress, wait=False)
-    assert cluster.applied == ["CustomResourceDefinition things.example.com", "ConfigMap shop/c"]
+    assert sorted(cluster.applied) == ["ConfigMap shop/c", "CustomResourceDefinition things.example.com"]
     with pytest.raises(AttributeError):
         apply_steps(cluster, [creation("Thing", "t", "example.com/v1"), crd], ignore_progress, wait=False)
     assert "Thing shop/t" not in cluster.applied
+
+
+def test_what_workloads_refer_to_goes_along_with_definitions_and_workloads_come_after_them():
+    crd = Step(Change(Action.CREATE, ObjectRef.of(CRD)), CRD, None, sends=True)
+    steps = [
+        creation("Deployment", "d", "apps/v1"),
+        creation("ConfigMap", "c"),
+        creation("Service", "s"),
+        crd,
+        creation("Namespace", "n"),
+    ]
+    along = ("CustomResourceDefinition", "ConfigMap", "Service")
+    cluster = Cluster(meet=3, kinds=along)  # these three wait for each other
+    apply_steps(cluster, steps, ignore_progress, wait=False)
+    kinds = [name.split()[0] for name in cluster.applied]
+    assert (kinds[0], set(kinds[1:-1]), kinds[-1]) == ("Namespace", set(along), "Deployment")
