@@ -94,7 +94,7 @@ class _Examination:
         for pod in self._pods(obj):
             self._read_pod(pod)
 
-    def _read_events(self, obj: KubeObject, ref: ObjectRef) -> None:
+    def _read_events(self, obj: KubeObject, ref: ObjectRef, told: str = "") -> None:
         try:
             found = self._cluster.list(
                 "v1",
@@ -110,6 +110,8 @@ class _Examination:
             reason, message = str(event.get("reason")), _short(str(event.get("message")))
             count = number(event, "count", number(mapping(event.get("series")), "count", 1))
             self._events.append({"object": str(ref), "reason": reason, "message": message, "count": count})
+            if message == told:
+                continue
             times = f" ({count} times)" if count > 1 else ""
             self.findings.append(_short(f"event {reason}{times}: {message}"))
 
@@ -132,9 +134,10 @@ class _Examination:
 
     def _read_pod(self, pod: KubeObject) -> None:
         view, ref = View.of(pod), ObjectRef.of(pod)
-        scheduled = view.condition("PodScheduled")
+        scheduled, unscheduled = view.condition("PodScheduled"), ""
         if scheduled.get("status") == "False":
-            self.findings.append(_short(f"pod {ref.name}: {scheduled.get('reason')}: {scheduled.get('message')}"))
+            unscheduled = _short(str(scheduled.get("message")))
+            self.findings.append(_short(f"pod {ref.name}: {scheduled.get('reason')}: {unscheduled}"))
         for container in containers(view):
             state, reason, message = _state_of(container)
             if not state:
@@ -145,7 +148,7 @@ class _Examination:
             parts = (f"pod {ref.name}, container {name}", reason or state, message)
             self.findings.append(_short(": ".join(part for part in parts if part)))
             self._read_log(ref, container)
-        self._read_events(pod, ref)
+        self._read_events(pod, ref, told=unscheduled)
 
     def _read_log(self, pod: ObjectRef, container: Mapping[str, Any]) -> None:
         ended = last_exit(container)

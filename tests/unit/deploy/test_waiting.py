@@ -572,6 +572,15 @@ def test_a_finding_tells_events_containers_and_last_words_without_secrets(cluste
     assert diagnose(cluster, None, ObjectRef.of(live)) == []
 
 
+def test_what_a_pod_waits_for_is_told_once_also_when_an_event_repeats_it(cluster):
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+    live, waiting = cluster.put(deployment()), cluster.put(pod(conditions=[condition]))
+    cluster.put({**refusal(waiting, "0/3 nodes"), "reason": "FailedScheduling"})
+    found = examine(cluster, live, ObjectRef.of(live))
+    assert found.findings == ("pod web-1: Unschedulable: 0/3 nodes",)
+    assert [event["reason"] for event in found.events] == ["FailedScheduling"]
+
+
 def test_a_log_that_can_not_be_read_leaves_the_rest_of_the_findings(cluster):
     cluster.log = ""
     live = cluster.put(deployment())
