@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,10 @@ from ..cluster import Cluster
 from ..deploy import (
     Action,
     Change,
-    DeployResult,
     Ownership,
     ProgressCallback,
     ReleaseSpec,
     delete_objects,
-    deploy,
     detect_origin,
     read_release,
     remove,
@@ -32,8 +30,8 @@ from ..errors import (
 from ..objects import ObjectRef
 from . import catalog, manifests
 from .argocd import self_managed
-from .argocd.admin import ensure_password
-from .flux import operating, operator
+from .flux import operator
+from .lifecycle import lifecycle
 from .lockfile import Lock
 from .patches import apply_patches
 from .presence import DIGEST_FACT, OPERATOR_FACT, VERSION_FACT, InstallState, installed, list_kind
@@ -49,8 +47,6 @@ from .self_manage import SelfManage, logged_in
 from .specs import ControllerResult, ControllerSpec
 from .traits import traits
 from .transform import set_namespace, set_pull_secret, set_registry
-from .weave_gitops.admin import ensure_login, own_secrets
-from .weave_gitops.chart import for_user
 
 
 def controller_release(spec: ControllerSpec) -> tuple[ReleaseSpec, str]:
@@ -141,6 +137,7 @@ def _install(
 ) -> ControllerResult:
     release, version = prepared.release, prepared.version
     title = catalog.controller(spec.name).title
+    particular = lifecycle(cluster, spec, release.namespace, check=check, progress=progress)
     try:
         require_needs(cluster, spec.name, title)
     except ControllerMissingError as missing:
@@ -156,16 +153,14 @@ def _install(
     def ensure_defaults() -> tuple[Change, ...]:
         return _ensure_defaults(cluster, spec.name, release.namespace, check=check)
 
-    admin: tuple[Change, ...] = ()
-    if spec.admin_secret is not None:
-        admin, release = _with_admin(cluster, spec.admin_secret, spec.name, release, check=check)
+    admin, release = particular.log_in(release)
     if spec.self_manage is not None:
         with logged_in(SelfManage.of(spec.self_manage), spec.tls_certificates) as place:
             itself = self_managed.SelfManaged(cluster, release, place, spec.wait_timeout, progress or ignore_progress)
             done = itself.run(version, ensure_defaults, check=check)
         return dataclasses.replace(done, changes=_merged(done.changes, admin))
-    left = _leave(cluster, spec, release.namespace, check=check, progress=progress)
-    result = _deployer(spec)(cluster, release, check=check, progress=progress)
+    left = particular.leave()
+    result = particular.deploy(release)
     changes, defaults = [_taken(change, left) for change in result.changes], ensure_defaults()
     return ControllerResult(
         version=version,
@@ -177,35 +172,10 @@ def _install(
     )
 
 
-def _deployer(spec: ControllerSpec) -> Callable[..., DeployResult]:
-    if spec.name != "flux":
-        return deploy
-    return operating.deploy_operator if spec.method == "operator" else operating.deploy_manifests
-
-
-def _with_admin(
-    cluster: Cluster, secret: str, name: str, release: ReleaseSpec, *, check: bool
-) -> tuple[tuple[Change, ...], ReleaseSpec]:
-    """Make sure of the login of the administrator; return what changed for it, and the release with rights for them."""
-    if name == "argocd":
-        return ensure_password(cluster, secret, release.namespace, check=check), release
-    login = ensure_login(cluster, secret, release.namespace, check=check)
-    return login.changes, dataclasses.replace(release, objects=for_user(release.objects, login.username))
-
-
 def _merged(changes: Sequence[Change], admin: Sequence[Change]) -> tuple[Change, ...]:
     """Return all changes, one per object: what was done to a Secret for the password tells more."""
     told = {change.ref for change in admin}
     return (*(change for change in changes if change.ref not in told), *admin)
-
-
-def _leave(
-    cluster: Cluster, spec: ControllerSpec, namespace: str, *, check: bool, progress: ProgressCallback | None
-) -> self_managed.Left:
-    """End the self-management, if there is one."""
-    if spec.name != "argocd":
-        return self_managed.Left()
-    return self_managed.leave(cluster, spec.name, namespace, check=check, timeout=spec.wait_timeout, progress=progress)
 
 
 def _taken(change: Change, left: self_managed.Left) -> Change:
@@ -261,19 +231,17 @@ def uninstall(
             hint="Install it with pulumi-gitops first (that takes it over), or remove it with the tool that made it.",
         )
     known = traits(spec.name)
+    particular = lifecycle(cluster, spec, namespace, check=check, progress=progress)
     refuse_applications(cluster, title, known.applications, namespace)
     refuse_dependents(cluster, spec.name, title)
-    left = _leave(cluster, spec, namespace, check=check, progress=progress)
+    left = particular.leave()
     release = read_release(cluster, entry.release, namespace, drift=False)
     keeps_namespace = release is None or not release.created_namespace
     first = [ObjectRef.of(obj) for kind in known.first for obj in list_kind(cluster, kind)]
     secrets = [ObjectRef("", "v1", "Secret", namespace, secret) for secret in known.secrets if keeps_namespace]
-    first += secrets
-    if spec.name == "weave_gitops":
-        first += own_secrets(cluster, namespace)
+    first += [*secrets, *particular.own_secrets()]
     gone = delete_objects(cluster, first, check=check, wait_timeout=spec.wait_timeout, progress=progress)
-    if spec.name == "flux":
-        gone += operating.remove_instance(cluster, namespace, check=check, timeout=spec.wait_timeout, progress=progress)
+    gone += particular.remove_first()
     result = remove(
         cluster,
         entry.release,
