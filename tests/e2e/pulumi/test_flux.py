@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pulumi_gitops.core.cluster import Cluster, ConnectionOptions, connect
+from pulumi_gitops.core.cluster import Cluster
 from pulumi_gitops.core.controllers import catalog, download
 from pulumi_gitops.core.controllers.lockfile import Lock
 from pulumi_gitops.core.git import Credentials, commit_files
 from pulumi_gitops.core.objects import ObjectRef
-from pulumi_gitops.sandbox import Sandbox, flux_manifest
+from pulumi_gitops.sandbox import flux_manifest
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
@@ -23,20 +23,6 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "pulumi"
 VERSION = "2.9.2"
 PASSWORD = "canary-4731-password"
 WEBHOOK = "https://hooks.example.com/canary-4731-webhook"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox of this module's own: Flux's processes follow its manifests."""
-    with Sandbox.start(flux=True) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def cluster(sandbox: Sandbox) -> Iterator[Cluster]:
-    """A connection to that sandbox."""
-    with connect(ConnectionOptions(kubeconfig=str(sandbox.kubeconfig))) as connected:
-        yield connected
 
 
 @pytest.fixture
