@@ -4,8 +4,8 @@
 BIN := $(CURDIR)/.venv/bin
 COLLECTION := ansible_collections/iac/gitops
 PYTEST_ARGS ?=
-# Two workers, each with a control plane of its own; a file's tests stay together, in the order of the files: the long
-# ones come first. Tools that are missing are built before, where the progress is seen.
+# Three workers, each with a control plane of its own, as much of the time is waiting. A file's tests stay together, in the
+# order of the files: the long ones come first. Tools that are missing are built before, where the progress is seen.
 WORKERS ?= 3
 BENCH_ARGS ?=
 
