@@ -10,7 +10,7 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,9 @@ from .settings import ConnectionOptions, Endpoint
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # The kubelet rotates a projected token well before it expires; a read per minute is enough (client-go does the same).
 _TOKEN_FILE_SECONDS = 60.0
+
+# What urllib3 speaks.
+_ALPN_PROTOCOLS = ["http/1.1"]
 
 Headers = Callable[[], dict[str, str]]
 
@@ -282,7 +285,23 @@ def _tls(
     except (OSError, ssl.SSLError, ValueError) as error:
         what = f"CA file {ca_file}" if ca_file else "the certificates"
         raise ClusterConfigError(f"{server}: {what} can not be used: {error}") from error
+    return _shared(context)
+
+
+def _shared(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Return a context from which several threads may open connections at the same time.
+
+    urllib3 sets the same ALPN protocols anew for each connection. OpenSSL frees the old ones while another thread,
+    which holds no interpreter lock then, may copy them into its greeting: the server refuses that with "decode error".
+    """
+    context.set_alpn_protocols(_ALPN_PROTOCOLS)
+    setattr(context, "set_alpn_protocols", _keep_protocols)  # noqa: B010 - mypy takes no assignment to a method
     return context
+
+
+def _keep_protocols(protocols: Iterable[str]) -> None:
+    if list(protocols) != _ALPN_PROTOCOLS:
+        raise ValueError(f"the connection speaks {_ALPN_PROTOCOLS}, not {protocols}")
 
 
 def _load_certificate(context: ssl.SSLContext, cert: tuple[str | bytes, str | bytes]) -> None:

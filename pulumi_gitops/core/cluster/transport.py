@@ -227,7 +227,8 @@ class Transport:
 
 def _may_repeat(method: str, error: HTTPError) -> bool:
     if isinstance(error, SSLError):
-        return False
+        # Of a certificate, for good; but a greeting that arrived damaged is sent anew. Nothing else was sent yet.
+        return "decode error" in str(error)
     if isinstance(error, NewConnectionError):
         # Refused or no such host: nothing was sent. A server that restarts is back within the pauses.
         return "Name or service not known" not in str(error)

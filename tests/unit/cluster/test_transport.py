@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pulumi_gitops.core.cluster import Cluster, ConnectionOptions, connect
+from pulumi_gitops.core.cluster import Cluster, ConnectionOptions, connect, transport
+from pulumi_gitops.core.cluster.connection import resolve
 from pulumi_gitops.core.errors import (
     ClusterConfigError,
     ClusterUnreachableError,
@@ -197,6 +199,32 @@ def test_an_unreachable_cluster_is_named(tmp_path):
         cluster.version()
     assert "127.0.0.1:9" in str(e.value)
     assert "refused" in str(e.value)
+
+
+@pytest.mark.parametrize(("alert", "said", "again"), [(50, "decode error", True), (42, "bad certificate", False)])
+def test_a_greeting_that_arrived_damaged_is_sent_anew_and_a_refused_certificate_is_not(monkeypatch, alert, said, again):
+    monkeypatch.setattr(transport, "_pause", lambda attempt: 0.0)
+    greetings = []
+
+    class Refuse(socketserver.BaseRequestHandler):
+        def handle(self):
+            greetings.append(self.request.recv(4096))
+            self.request.sendall(bytes((21, 3, 3, 0, 2, 2, alert)))  # a fatal alert of TLS
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Refuse) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        options = ConnectionOptions(host=f"https://127.0.0.1:{server.server_address[1]}")
+        with connect(options) as cluster, pytest.raises(ClusterUnreachableError, match=said):
+            cluster.version()
+        server.shutdown()
+    assert (len(greetings) > 1) is again
+
+
+def test_no_connection_changes_what_is_shared_by_all():
+    context = resolve(ConnectionOptions(host="https://127.0.0.1:9")).ssl_context
+    context.set_alpn_protocols(["http/1.1"])  # as urllib3 does each time
+    with pytest.raises(ValueError, match="h2"):
+        context.set_alpn_protocols(["h2"])
 
 
 KUBECONFIG = """
