@@ -6,6 +6,7 @@ from __future__ import annotations
 import email.utils
 import json
 import random
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -212,7 +213,7 @@ class Transport:
         cause: BaseException = error
         if isinstance(error, MaxRetryError) and error.reason is not None:
             cause = error.reason
-        if isinstance(cause, SSLError):
+        if isinstance(cause, SSLError) and not _hung_up(cause):
             hint = "Check ca_cert, tls_server_name and the clock; the certificate must be valid for the host."
         elif isinstance(cause, Urllib3TimeoutError):
             hint = "The host does not answer in time: check address, VPN, firewall and proxy."
@@ -227,6 +228,8 @@ class Transport:
 
 def _may_repeat(method: str, error: HTTPError) -> bool:
     if isinstance(error, SSLError):
+        if _hung_up(error):
+            return method in _REPEATABLE
         # Of a certificate, for good; but a greeting that arrived damaged is sent anew. Nothing else was sent yet.
         return "decode error" in str(error)
     if isinstance(error, NewConnectionError):
@@ -235,6 +238,11 @@ def _may_repeat(method: str, error: HTTPError) -> bool:
     if isinstance(error, Urllib3TimeoutError):
         return False
     return method in _REPEATABLE
+
+
+def _hung_up(error: BaseException) -> bool:
+    """Whether a TLS connection ended without a word, as those to a server that is being stopped do."""
+    return isinstance(error, SSLError) and any(isinstance(cause, ssl.SSLEOFError) for cause in error.args)
 
 
 def _decoded(data: bytes, doing: str) -> Any:

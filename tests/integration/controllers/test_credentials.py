@@ -187,7 +187,7 @@ def wrong(wired):
         "unknown host key": (unknown_host, {}, "key is unknown|key mismatch", "host key"),
         "changed host key": (moved, {}, "key mismatch", "another host key"),
         "unknown authority": (unknown_ca, {}, "unknown authority", "ca_cert|tls_certificates"),
-        "no certificate": (without_certificate, {}, "certificate required", "client_cert"),
+        "no certificate": (without_certificate, {}, "certificate required|broken pipe|connection reset", "client_cert"),
         "wrong proxy password": (
             {**kinds["proxy"], "proxy": hosts.proxy.url.replace("-proxy@", "-wrong@")}, {},
             "(?i)proxy authentication required", "proxy",

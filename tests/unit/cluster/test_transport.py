@@ -201,22 +201,37 @@ def test_an_unreachable_cluster_is_named(tmp_path):
     assert "refused" in str(e.value)
 
 
-@pytest.mark.parametrize(("alert", "said", "again"), [(50, "decode error", True), (42, "bad certificate", False)])
-def test_a_greeting_that_arrived_damaged_is_sent_anew_and_a_refused_certificate_is_not(monkeypatch, alert, said, again):
+def alert(code):
+    return bytes((21, 3, 3, 0, 2, 2, code))  # a fatal alert of TLS
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "hint", "again"),
+    [
+        (alert(50), "decode error", "ca_cert", True),
+        (alert(42), "bad certificate", "ca_cert", False),
+        (b"", "EOF", "that the cluster runs", True),
+    ],
+    ids=["damaged", "certificate refused", "hung up"],
+)
+def test_a_greeting_that_was_damaged_or_cut_off_is_sent_anew_and_a_refused_certificate_is_not(
+    monkeypatch, answer, said, hint, again
+):
     monkeypatch.setattr(transport, "_pause", lambda attempt: 0.0)
     greetings = []
 
     class Refuse(socketserver.BaseRequestHandler):
         def handle(self):
             greetings.append(self.request.recv(4096))
-            self.request.sendall(bytes((21, 3, 3, 0, 2, 2, alert)))  # a fatal alert of TLS
+            self.request.sendall(answer)
 
     with socketserver.TCPServer(("127.0.0.1", 0), Refuse) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         options = ConnectionOptions(host=f"https://127.0.0.1:{server.server_address[1]}")
-        with connect(options) as cluster, pytest.raises(ClusterUnreachableError, match=said):
+        with connect(options) as cluster, pytest.raises(ClusterUnreachableError, match=said) as caught:
             cluster.version()
         server.shutdown()
+    assert hint in caught.value.hint
     assert (len(greetings) > 1) is again
 
 

@@ -83,6 +83,7 @@ def test_the_commit_is_found_in_a_revision(text, digest):
         ("ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey]", "public key"),
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "ca_cert"),
         ("remote error: tls: certificate required", "client_cert"),
+        ('Get "https://git.example.com/a.git": write tcp 192.0.2.1:4->192.0.2.2:443: write: broken pipe', "hung up"),
         ("failed to configure authentication options: POST x/access_tokens: 401 no JSON web token", "GitHub"),
         ("unable to clone: Get x: Proxy Authentication Required", "proxy"),
         ("unable to clone 'https://git.example.com/none.git': repository not found:", "URL"),

@@ -204,6 +204,7 @@ def test_a_path_that_became_empty_is_explained():
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "tls_certificates"),
         ("SSL certificate problem: unable to get local issuer certificate", "tls_certificates"),
         ("remote error: tls: certificate required", "client_cert"),
+        ('Get "https://git.example.com/a.git": write tcp 192.0.2.1:4->192.0.2.2:443: write: broken pipe', "hung up"),
         ("could not refresh installation id 2's token: non 2xx response status 401 Unauthorized", "GitHub"),
         ("Get https://git.example.com: Proxy Authentication Required", "proxy"),
         ("`kustomize build x` failed: accumulating resources: no such file or directory", "kustomization"),

@@ -107,6 +107,14 @@ _HINTS = (
         "The path holds no manifests any more; the controller keeps what runs. Remove the application instead.",
     ),
     (
+        # A server that wants a client certificate says so, but its closing can outrun its words (TLS 1.3).
+        r"(?i)https://.*(broken pipe|connection reset by peer|\bEOF\b)",
+        (
+            "The Git server, or a proxy before it, hung up. If it wants a client certificate: client_cert and "
+            "client_key of the repository's connection."
+        ),
+    ),
+    (
         r"(?i)connection refused|no such host|i/o timeout|dial tcp|certificate|x509",
         "The controller can not reach the repository: the URL has to work from inside the cluster.",
     ),

@@ -84,6 +84,14 @@ _HINTS = (
     ),
     (r"(?i)dry-run failed|is invalid", "Correct the manifest in the repository."),
     (
+        # A server that wants a client certificate says so, but its closing can outrun its words (TLS 1.3).
+        r"(?i)https://.*(broken pipe|connection reset by peer|\bEOF\b)",
+        (
+            "The Git server, or a proxy before it, hung up. If it wants a client certificate: client_cert and "
+            "client_key of the repository."
+        ),
+    ),
+    (
         r"(?i)connection refused|no such host|i/o timeout|dial tcp|certificate|x509",
         "Flux can not reach the repository: the URL has to work from inside the cluster.",
     ),
