@@ -1,50 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sign a commit with an SSH key, as ``git commit -S`` does with ``gpg.format=ssh``; no ssh-keygen is needed."""
+"""Sign with an SSH key, as git does with ``gpg.format=ssh``; no ssh-keygen is needed."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import struct
-import subprocess
 import textwrap
-from pathlib import Path
 
 import asyncssh
+
+from .gitssh import new_key
 
 _NAMESPACE, _HASH = b"git", b"sha512"
 
 
-def sign_head(repository: Path, branch: str, private_key: str) -> str:
-    """Put a signed copy of a branch's newest commit in its place; return its id.
+class SshKey:
+    """A new key.
 
-    Args:
-        repository: Bare repository.
-        branch: Name of the branch.
-        private_key: OpenSSH private key (Ed25519).
+    Attributes:
+        public: The public key as a line of an authorized_keys file.
     """
-    ref = f"refs/heads/{branch}"
-    commit = _git(repository, "cat-file", "commit", ref)
-    signature = _signature(commit, asyncssh.import_private_key(private_key))
-    head, _, message = commit.partition(b"\n\n")
-    signed = head + b"\ngpgsig " + signature.replace(b"\n", b"\n ") + b"\n\n" + message
-    made = _git(repository, "hash-object", "-t", "commit", "-w", "--stdin", data=signed).decode().strip()
-    _git(repository, "update-ref", ref, made)
-    return made
 
+    def __init__(self) -> None:
+        private, self.public = new_key()
+        self._key = asyncssh.import_private_key(private)
 
-def _signature(content: bytes, key: asyncssh.SSHKey) -> bytes:
-    """Return the armoured signature (openssh, PROTOCOL.sshsig)."""
-    common = _text(_NAMESPACE) + _text(b"") + _text(_HASH)
-    signed = b"SSHSIG" + common + _text(hashlib.sha512(content).digest())
-    blob = b"SSHSIG" + struct.pack(">I", 1) + _text(key.public_data) + common + _text(key.sign(signed, key.algorithm))
-    lines = textwrap.wrap(base64.b64encode(blob).decode(), 70)
-    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----"]).encode()
+    def sign(self, content: bytes) -> bytes:
+        """Return the armoured signature of a text (openssh, PROTOCOL.sshsig)."""
+        common = _text(_NAMESPACE) + _text(b"") + _text(_HASH)
+        signed = b"SSHSIG" + common + _text(hashlib.sha512(content).digest())
+        signature = _text(self._key.sign(signed, self._key.algorithm))
+        blob = b"SSHSIG" + struct.pack(">I", 1) + _text(self._key.public_data) + common + signature
+        lines = textwrap.wrap(base64.b64encode(blob).decode(), 70)
+        return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----"]).encode()
 
 
 def _text(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
-
-
-def _git(repository: Path, *arguments: str, data: bytes = b"") -> bytes:
-    return subprocess.run(["git", "-C", repository, *arguments], input=data, capture_output=True, check=True).stdout

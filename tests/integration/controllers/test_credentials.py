@@ -23,7 +23,9 @@ from pulumi_gitops.sandbox import flux_manifest
 from tests.support.githosts import GitHosts
 from tests.support.github_standin import new_app_key
 from tests.support.gitssh import SshGitServer, new_key
-from tests.support.sshsig import sign_head
+from tests.support.pgpsig import PgpKey
+from tests.support.signing import sign_head
+from tests.support.sshsig import SshKey
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
@@ -273,26 +275,37 @@ def test_what_is_wrong_is_said_in_the_controllers_words_with_what_to_do_long_bef
 
 
 @pytest.mark.parametrize("wired", ["flux"], indirect=True)
-def test_what_flux_is_to_verify_is_delivered_when_it_is_signed_by_a_key_of_the_team(wired):
-    private, public = new_key()
+def test_what_flux_is_to_verify_is_delivered_when_it_is_signed_by_a_key_of_the_team_ssh_or_pgp(wired):
+    ssh, pgp = SshKey(), PgpKey()
     keys = ObjectRef("", "v1", "Secret", "flux-system", wired.name("keys"))
     metadata = {"name": keys.name, "namespace": keys.namespace}
-    team = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"team.sshpub": public}}
-    wired.cluster.create(team)
+    public = {"team.sshpub": ssh.public, "team.asc": pgp.public}
+    wired.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": public})
     options = wired.hosts.kinds("flux")["password"] | {"verify": {"mode": "HEAD", "secret": keys.name}}
     repository = wired.repository("signed", options)
     application = wired.application("signed", options["url"])
+
+    def commit(colour, key=None):
+        made = wired.hosts.commit(colour)
+        return sign_head(wired.hosts.root / "config.git", "main", key.sign) if key else made
+
+    strangers = {
+        "unsupported signature type": None,
+        "SSH signature: unable to verify payload with any of the given authorized keys": SshKey(),
+        "unable to verify payload with any of the given key rings": PgpKey(),
+    }
     try:
         controllers.apply_repository(wired.cluster, repository)
-        for signer in (None, new_key()[0]):
-            if signer:
-                sign_head(wired.hosts.root / "config.git", "main", signer)
-            with pytest.raises(SyncFailedError, match="signature") as caught:
+        for number, (words, stranger) in enumerate(strangers.items()):
+            refused = commit(f"red-{number}", stranger)
+            with pytest.raises(SyncFailedError, match="signature verification") as caught:
                 controllers.apply_application(wired.cluster, application)
+            assert words in caught.value.message
+            assert refused in caught.value.message
             assert "verify" in caught.value.hint
-        wired.hosts.commit("red")
-        signed = sign_head(wired.hosts.root / "config.git", "main", private)
-        assert controllers.apply_application(wired.cluster, application).revision == signed
+        for colour, key in (("pink", ssh), ("green", pgp)):
+            signed = commit(colour, key)
+            assert controllers.apply_application(wired.cluster, application).revision == signed
     finally:
         wired.remove(repository, application)
         wired.cluster.delete(keys)
