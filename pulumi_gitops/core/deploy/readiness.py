@@ -37,15 +37,17 @@ def readiness(
         late_binding: For a PersistentVolumeClaim: its StorageClass makes the volume when a pod needs it.
     """
     view = View.of(obj, strict_lb=strict_lb, late_binding=late_binding)
+    group_kind = ObjectRef.of(obj).group_kind
     stale = _stale(view, generation)
     if stale is not None:
-        return stale
+        told = stale.reason == _UNOBSERVED and _is_flux(group_kind) and rules_gitops.flux_failed(view)
+        return _by_rule(view, group_kind) if told else stale
     if not wait_for:
-        return _by_rule(view, ObjectRef.of(obj).group_kind)
+        return _by_rule(view, group_kind)
     for expression in wait_for:
         unmet = expression.unmet(obj)
         if unmet:
-            found = _by_rule(view, ObjectRef.of(obj).group_kind)
+            found = _by_rule(view, group_kind)
             return found if found.state is State.FAILED else progressing("WaitFor", unmet, found.trouble)
     return READY
 
@@ -59,7 +61,7 @@ def _stale(view: View, generation: int) -> Readiness | None:
         return progressing("OldGeneration", f"generation {view.generation} seen, {generation} applied")
     if not view.observed and not view.spec.get("suspend"):
         observed = number(view.status, "observedGeneration")
-        return progressing("LatestGenerationNotObserved", f"generation {view.generation}, observed {observed}")
+        return progressing(_UNOBSERVED, f"generation {view.generation}, observed {observed}")
     return None
 
 
@@ -68,7 +70,7 @@ def _by_rule(view: View, group_kind: str) -> Readiness:
     if view.says("Stalled"):
         return failed(*why(view.condition("Stalled"), "Stalled"))
     # Flux says what went wrong in Ready, and beside it that it goes on trying.
-    if view.says("Reconciling") and not group_kind.partition("/")[0].endswith(_FLUX):
+    if view.says("Reconciling") and not _is_flux(group_kind):
         return progressing(*why(view.condition("Reconciling"), "Reconciling"))
     if rule is not None:
         return rule(view)
@@ -76,8 +78,12 @@ def _by_rule(view: View, group_kind: str) -> Readiness:
     if ready is None:
         return READY
     if not view.is_fresh(ready):
-        return progressing("LatestGenerationNotObserved", "the condition Ready is of an older generation")
+        return progressing(_UNOBSERVED, "the condition Ready is of an older generation")
     return READY if ready.get("status") == "True" else progressing(*why(ready, "NotReady"))
+
+
+def _is_flux(group_kind: str) -> bool:
+    return group_kind.partition("/")[0].endswith(_FLUX)
 
 
 def may_change_by_itself(ref: ObjectRef, *, strict_lb: bool = False) -> bool:
@@ -85,6 +91,7 @@ def may_change_by_itself(ref: ObjectRef, *, strict_lb: bool = False) -> bool:
     return ref.group_kind not in _STATIC and (strict_lb or ref.group_kind not in _ADDRESSED)
 
 
+_UNOBSERVED = "LatestGenerationNotObserved"
 _FLUX = (".toolkit.fluxcd.io", "fluxcd.controlplane.io")
 _RULES: dict[str, Callable[[View], Readiness]] = {
     "apps/Deployment": rules_workloads.deployment,

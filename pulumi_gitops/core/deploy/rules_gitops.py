@@ -26,6 +26,7 @@ from .states import (
     failed,
     first_gap,
     mapping,
+    number,
     progressing,
     time_of,
     why,
@@ -42,6 +43,12 @@ _REFRESH = "argocd.argoproj.io/refresh"
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 # Reasons of Ready=False with which Flux waits for something else, which is awaited by itself.
 _FLUX_WAITS = frozenset({"DependencyNotReady", "ArtifactFailed", "SourceNotReady", "HelmChartNotReady", "Progressing"})
+# A HelmChart that helm-controller makes is in no set, so nobody else awaits it: what source-controller calls its errors
+# (BuildErrorReason of its internal/helm/chart).
+_CHART_ERROR = re.compile(
+    r"HelmChart '[^']*' is not ready: (invalid chart reference|chart (pull|metadata patch|package|verification) error|"
+    r"values files merge error|dependency build error)"
+)
 
 
 # --- Argo CD ---------------------------------------------------------------------------------------------------------
@@ -182,6 +189,12 @@ def flux_other(view: View) -> Readiness:
     return _flux(view)
 
 
+def flux_failed(view: View) -> bool:
+    """Tell whether the last attempt at the present spec failed: ``observedGeneration`` stays behind on purpose then."""
+    ready = view.condition("Ready")
+    return ready.get("status") == "False" and number(ready, "observedGeneration", -1) >= view.generation
+
+
 def _flux(view: View) -> Readiness:
     if view.spec.get("suspend"):
         return Readiness(State.CURRENT, "Suspended", "spec.suspend is set")
@@ -191,6 +204,6 @@ def _flux(view: View) -> Readiness:
     if view.says("Ready") and not view.says("Reconciling"):
         return READY
     reason, message = why(ready, "NotReconciled")
-    if view.says("Ready", "False") and reason not in _FLUX_WAITS:
+    if view.says("Ready", "False") and (reason not in _FLUX_WAITS or _CHART_ERROR.match(message)):
         return progressing(reason, message, Trouble(reason, _ERROR_SECONDS, reason, message))
     return progressing(reason, message)

@@ -185,6 +185,14 @@ FLUX = [
      ""),
     ("access refused", flux("GitRepository", condition("Ready", "False", "AuthenticationFailed"), RETRYING), P,
      "AuthenticationFailed"),
+    ("access refused to the present spec", flux("GitRepository", condition(
+        "Ready", "False", "AuthenticationFailed", observedGeneration=2), RETRYING, observed=1, **ARTIFACT), P,
+     "AuthenticationFailed"),
+    ("access was refused to the spec before", flux("GitRepository", condition(
+        "Ready", "False", "AuthenticationFailed", observedGeneration=1), RETRYING, observed=1, **ARTIFACT), P,
+     "LatestGenerationNotObserved"),
+    ("given up on the present spec", flux("GitRepository", condition("Ready", "False", observedGeneration=2),
+                                          condition("Stalled", reason="InvalidURL"), observed=1), F, "InvalidURL"),
     ("given up", flux("GitRepository", condition("Ready", "False"), condition("Stalled", reason="InvalidURL")), F,
      "InvalidURL"),
     ("suspended", flux("GitRepository", observed=1, spec={"suspend": True}), C, "Suspended"),
@@ -219,3 +227,18 @@ def test_a_failure_that_flux_goes_on_trying_fails_only_when_it_lasts_and_one_of_
     assert (broken.trouble.reason, broken.trouble.message) == ("BuildFailed", "no such file")
     waiting = readiness(kustomization(condition("Ready", "False", "DependencyNotReady"), RETRYING))
     assert waiting.trouble is None
+
+
+NO_CHART = "invalid chart reference: failed to get chart version for remote reference: no 'web' chart with version"
+
+
+@pytest.mark.parametrize("observed", [-1, 1, 2])
+def test_a_chart_that_is_not_to_be_had_fails_when_it_lasts_as_nobody_else_waits_for_it(observed):
+    message = f"HelmChart 'flux-system/flux-system-web' is not ready: {NO_CHART} matching '9.9.9' found"
+    without = readiness(
+        helm(condition("Ready", "False", "SourceNotReady", message, observedGeneration=2), RETRYING, observed=observed)
+    )
+    assert (without.state, without.trouble.message) == (P, message)
+    soon = "HelmChart 'flux-system/flux-system-web' is not ready: no artifact available for HelmRepository source 'web'"
+    waiting = readiness(helm(condition("Ready", "False", "SourceNotReady", soon, observedGeneration=2), RETRYING))
+    assert (waiting.message, waiting.trouble) == (soon, None)
