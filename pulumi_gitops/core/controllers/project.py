@@ -12,6 +12,7 @@ from ..objects import KubeObject
 from . import catalog
 from .argocd.wiring import FINALIZER, project_ref, wiring_object
 from .names import check_name, check_namespace
+from .openpgp import check_key_ids
 
 _WINDOW_KINDS = ("allow", "deny")
 
@@ -52,6 +53,7 @@ class ProjectSpec:
         only_argocd(self.controller, "projects")
         check_name("name", self.name)
         check_namespace(self.namespace)
+        check_key_ids("signature_keys", self.signature_keys)
         for role in self.roles:
             if not role.get("name"):
                 raise InputError(f"project {self.name}: a role has no name")

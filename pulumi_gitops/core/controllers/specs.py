@@ -12,6 +12,7 @@ from ..deploy import Change, InventoryItem
 from ..errors import InputError
 from . import catalog
 from .names import check_name, check_namespace, check_revision, check_timeout
+from .openpgp import check_keys
 from .options import refuse_others
 from .self_manage import SelfManage
 
@@ -66,7 +67,7 @@ class ControllerSpec:
         config: Argo CD: ConfigMap -> key -> value, for example ``argocd-cm`` and ``argocd-rbac-cm``.
         known_hosts: Argo CD: host keys to accept beside the usual ones, as in a known_hosts file.
         tls_certificates: Argo CD: host -> certificates to trust, PEM.
-        gpg_keys: Argo CD: key id -> public key that commits may be signed with.
+        gpg_keys: Argo CD: id (16 digits in capitals) -> armoured public key that commits may be signed with.
         self_manage: Argo CD: keep its manifests in a config repository, from which it applies them itself:
             ``{url, branch, path, username, password, application}``, see :class:`.self_manage.SelfManage`.
         admin_secret: Argo CD, Weave GitOps: name of a Secret in its namespace whose key ``password`` is the password of
@@ -125,6 +126,7 @@ class ControllerSpec:
         if self.manifests is not None and self.mirror is not None:
             raise InputError("manifests and mirror exclude each other", hint="Give the mirrored URL as manifests.")
         refuse_others(self, self.name, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY, weave_gitops=_WEAVE_GITOPS_ONLY)
+        check_keys("gpg_keys", self.gpg_keys)
         self._check_method()
         if self.self_manage is not None:
             self._check_self_manage()

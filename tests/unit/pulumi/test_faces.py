@@ -24,6 +24,7 @@ from pulumi_gitops.provider.hosting import Components
 from pulumi_gitops.provider.resources import RESOURCES
 from pulumi_gitops.provider.resources.controller import _spec
 from scripts import faces
+from tests.support.pgpsig import PgpKey
 
 THINGS = {thing.resource: thing for thing in faces.THINGS if thing.module not in ("files", "deploy") and thing.resource}
 # Resource -> specification of the engine.
@@ -131,13 +132,14 @@ def default_of(field: dataclasses.Field):
 # --- the resource Controller -----------------------------------------------------------------------------------------
 
 CONTROLLER = RESOURCES["gitops:index:Controller"]
+KEY = PgpKey()
 # One value for each option that differs from its default, as a program gives it.
 ARGOCD = {
     "version": "1.2.3", "namespace": "gitops", "manifests": "install.yaml", "checksum": "a" * 64,
     "patches": [{"target": {"kind": "Deployment"}, "patch": {}}], "registry": "registry.example.com",
     "imagePullSecret": "pull", "wait": False, "waitTimeout": 5, "lockFile": "gitops.lock", "profile": "ha",
     "config": {"argocd-cm": {"url": "https://argocd.example.com"}}, "knownHosts": "git.example.com ssh-x",
-    "tlsCertificates": {"git.example.com": "PEM"}, "gpgKeys": {"4A": "KEY"}, "adminSecret": "argocd-admin",
+    "tlsCertificates": {"git.example.com": "PEM"}, "gpgKeys": {KEY.id: KEY.public}, "adminSecret": "argocd-admin",
 }  # fmt: skip
 # It needs `wait`.
 SELF_MANAGED = {"selfManage": {"url": "https://git.example.com/config.git", "password": "canary-4714"}}
