@@ -69,7 +69,7 @@ class ArgoCDArgs(InstallArgs):
     tls_certificates: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Argo CD: host -> certificates to trust, PEM."""
     gpg_keys: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
-    """Argo CD: key id -> public key that commits may be signed with."""
+    """Argo CD: id of 16 digits -> armoured public key that commits may be signed with."""
     self_manage: NotRequired[pulumi.Input[SelfManage]]
     """Argo CD: commit its manifests to a config repository, from which it applies them itself; left out later, they are
     taken back."""

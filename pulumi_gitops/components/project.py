@@ -31,7 +31,7 @@ class ProjectArgs(TypedDict):
     sync_windows: NotRequired[pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
     """When its applications may sync: {kind: allow or deny, schedule, duration, applications}."""
     signature_keys: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
-    """Ids of the GPG keys that commits have to be signed with."""
+    """Ids, or fingerprints, of the GPG keys, one of which every commit has to be signed with."""
     orphaned_resources: NotRequired[pulumi.Input[bool]]
     """Warn of objects in its namespaces that belong to no application. Default: false."""
     namespace: NotRequired[pulumi.Input[str]]

@@ -31,7 +31,7 @@ class ProjectSpec:
         namespace_resources: Namespaced kinds that they may deploy; all when empty.
         roles: ``{"name": ..., "policies": [...], "groups": [...]}``. Tokens that Argo CD adds to a role are left alone.
         sync_windows: ``{"kind": "allow" or "deny", "schedule": ..., "duration": ..., "applications": [...]}``.
-        signature_keys: Ids of the GPG keys that commits have to be signed with.
+        signature_keys: Ids, or fingerprints, of the GPG keys, one of which every commit has to be signed with.
         orphaned_resources: Warn of objects in its namespaces that belong to no application.
         namespace: Namespace of Argo CD; its usual one when None.
     """

@@ -102,7 +102,7 @@ options:
     type: dict
     default: {}
   gpg_keys:
-    description: Public keys that commits may be signed with, by their ids. Argo CD only.
+    description: Armoured public keys that commits may be signed with, by their ids of 16 digits. Argo CD only.
     type: dict
     default: {}
   self_manage:

@@ -65,7 +65,7 @@ options:
     elements: dict
     default: []
   signature_keys:
-    description: Ids of the GPG keys, one of which every commit has to be signed with.
+    description: Ids, or fingerprints, of the GPG keys, one of which every commit has to be signed with.
     type: list
     elements: str
     default: []
