@@ -17,6 +17,7 @@ from .argocd.admin import ensure_password
 from .flux import operating
 from .specs import ControllerSpec
 from .weave_gitops.admin import ensure_login, own_secrets
+from .weave_gitops.by_flux import deploy_chart
 from .weave_gitops.chart import for_user
 
 
@@ -105,6 +106,10 @@ class _WeaveGitOps(Lifecycle):
             return (), release
         login = ensure_login(self.cluster, self.spec.admin_secret, self.namespace, check=self.check)
         return login.changes, dataclasses.replace(release, objects=for_user(release.objects, login.username))
+
+    def deploy(self, release: ReleaseSpec) -> DeployResult:
+        deploy_release = deploy_chart if self.spec.method == "helm_release" else deploy
+        return deploy_release(self.cluster, release, check=self.check, progress=self.progress)
 
     def own_secrets(self) -> list[ObjectRef]:
         return own_secrets(self.cluster, self.namespace)

@@ -20,7 +20,8 @@ from pulumi_gitops.core.controllers import (
 )
 from pulumi_gitops.core.controllers.traits import dependents
 from pulumi_gitops.core.controllers.weave_gitops import admin, chart
-from pulumi_gitops.core.errors import InputError
+from pulumi_gitops.core.controllers.weave_gitops.by_flux import explained
+from pulumi_gitops.core.errors import InputError, NotReadyError
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.core.redact import redact
 
@@ -135,6 +136,37 @@ def test_another_user_changes_who_has_the_rights_and_no_names_of_objects():
     assert [obj["subjects"][0]["name"] for obj in ann[:2]] == ["ann", "admin"]
     assert ann[-1]["spec"]["values"]["adminUser"]["username"] == "ann"
     assert objects[-1]["spec"]["values"]["adminUser"]["username"] == "admin"
+
+
+# --- what Flux says --------------------------------------------------------------------------------------------------
+
+
+def unready(*, source="", release="", findings=()):
+    told = {"HelmRepository": source, "HelmRelease": release}
+    objects = [{"kind": kind, "message": message, "findings": list(findings)} for kind, message in told.items()]
+    return NotReadyError("2 of 2 objects failed", hint="Run again.", details={"objects": objects[::-1]})
+
+
+@pytest.mark.parametrize(
+    ("told", "hint"),
+    [
+        ({"release": "no 'weave-gitops' chart with version matching '4.0.36' found"}, "is not there: check mirror"),
+        ({"findings": ["event Failed: failed to fetch index.yaml : 404 Not Found"]}, "is not there: check mirror"),
+        ({"source": "GET https://ghcr.io/v2/...: 403 Forbidden"}, "logs in nowhere"),
+        ({"source": "dial tcp: lookup charts.example.com: no such host", "release": "404"}, "from inside the cluster"),
+        ({"release": "chart weave-gitops@4.0.36: values don't meet the specifications"}, "correct values"),
+    ],
+)
+def test_what_flux_says_comes_with_what_to_do(told, hint):
+    before = unready(**told)
+    error = explained(before)
+    assert (error.message, error.details) == (before.message, before.details)
+    assert hint in error.hint
+    assert error.hint.endswith(" Run again.")
+
+
+def test_what_nobody_knows_of_stays_as_it_is():
+    assert explained(unready(release="the moon is full")).hint == "Run again."
 
 
 # --- who logs in -----------------------------------------------------------------------------------------------------
