@@ -21,8 +21,8 @@ class ApplicationArgs(TypedDict):
     controller: NotRequired[str]
     """Which controller syncs it: argocd or flux. Default: argocd."""
     url: NotRequired[pulumi.Input[str]]
-    """URL of the repository. Not needed with repository or sources. For a folder of OCI artifacts, oci://, it has to be
-    a plain value."""
+    """URL of the repository. Not needed with repository or sources. For OCI artifacts, oci://, it has to be a plain
+    value."""
     path: NotRequired[pulumi.Input[str]]
     """Folder of the repository that holds the manifests."""
     revision: NotRequired[pulumi.Input[str]]
@@ -42,8 +42,10 @@ class ApplicationArgs(TypedDict):
     of this component: it has to be new, and goes with the application, as it does in a playbook. Default: false."""
     helm: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]
     """A chart in place of path: {chart, version, values, releaseName}; Argo CD also {valueFiles, parameters}, Flux
-    {valuesFrom}, and always a chart of a Helm repository. In Python the names are release_name, value_files and
-    values_from."""
+    {valuesFrom}, and not a chart in a folder. In Python the names are release_name, value_files and values_from.
+
+    For Flux, without chart and path, url is that of the chart itself, oci://, or repository is it, with repositoryType
+    oci, and says the version too. Of oci:// the version may be a digest, sha256:..."""
     kustomize: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]
     """Argo CD: {images, namePrefix, nameSuffix, namespace, replicas, ...}."""
     sources: NotRequired[pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]]]
@@ -60,7 +62,8 @@ class ApplicationArgs(TypedDict):
     """Flux: name of a connected repository to read from: the output name of a Repository. Without it the application
     has a source of its own, for url and revision."""
     repository_type: NotRequired[pulumi.Input[str]]
-    """Flux, folders: what that repository is, git or oci. Default: git."""
+    """Flux: what that repository is, git or oci; the artifact of oci holds the folder, or is the chart that helm is
+    about. With a chart's name in helm it is a Helm repository, and this is left out. Default: git."""
     interval: NotRequired[pulumi.Input[str]]
     """Flux: how often the cluster is compared with the source. Default: 10m."""
     retry_interval: NotRequired[pulumi.Input[str]]

@@ -7,7 +7,7 @@ from typing import NotRequired, Optional, TypedDict
 import pulumi
 
 from ..core.controllers import RepositorySpec, repository_objects
-from .options import given, plain, require_gitops_provider
+from .options import camel, given, plain, require_gitops_provider
 from .wiring import secret_credentials, wire
 
 
@@ -23,7 +23,8 @@ class RepositoryArgs(TypedDict):
     controller: NotRequired[str]
     """Which controller gets access: argocd or flux. Default: argocd."""
     type: NotRequired[str]
-    """What is behind the URL: git, helm or oci; charts of an oci:// registry are helm for Flux. Default: git."""
+    """What is behind the URL: git, helm or oci. For Flux oci is one artifact, which may be a chart; an oci:// registry
+    with many charts is helm. Default: git."""
     username: NotRequired[pulumi.Input[str]]
     """User name; git is used when there is a password only."""
     password: NotRequired[pulumi.Input[str]]
@@ -75,6 +76,12 @@ class RepositoryArgs(TypedDict):
 
     For Git the Secret has entries whose names end with .asc (PGP) or .sshpub (SSH).
     """
+    layer_selector: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """Flux, oci: which layer is taken, and how: {mediaType, operation: extract or copy}, in Python media_type. The
+    first one, extracted, when empty.
+
+    A chart is taken as it was pushed by application/vnd.cncf.helm.chart.content.v1.tar+gzip and copy.
+    """
     namespace: NotRequired[pulumi.Input[str]]
     """Namespace of the controller. Default: its usual one, argocd or flux-system."""
 
@@ -96,6 +103,8 @@ class Repository(pulumi.ComponentResource):
         require_gitops_provider(opts)
         values = secret_credentials(given(args, RepositoryArgs), RepositorySpec)
         shape = plain(values, "controller", "type")
+        if "layer_selector" in values:
+            values["layer_selector"] = pulumi.Output.from_input(values["layer_selector"]).apply(_layer)
         super().__init__("gitops:index:Repository", name, values, opts)
         wired = wire(self, name, RepositorySpec, repository_objects, values, shape)
         self.resources = wired.resources
@@ -104,3 +113,8 @@ class Repository(pulumi.ComponentResource):
         secret = f"repo-{name}"
         self.secret_name = pulumi.Output.from_input(secret if wired.has("Secret", secret) else None)
         self.register_outputs({"url": self.url, "name": self.name, "secretName": self.secret_name})
+
+
+def _layer(selector: Mapping[str, str]) -> dict[str, str]:
+    """Return a layer selector with the names of the engine, from those of the schema."""
+    return {"media_type" if key == camel("media_type") else key: value for key, value in selector.items()}

@@ -17,8 +17,14 @@ from typing import Any
 from .serving import HttpServer
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.cncf.flux.config.v1+json"
-_LAYER = "application/vnd.cncf.flux.content.v1.tar+gzip"
+# Media types of the configuration and of the layer: of Flux's artifacts, and of charts.
+_CONTENT = ("application/vnd.cncf.flux.config.v1+json", "application/vnd.cncf.flux.content.v1.tar+gzip")
+_CHART = ("application/vnd.cncf.helm.config.v1+json", "application/vnd.cncf.helm.chart.content.v1.tar+gzip")
+
+_REFUSALS = {
+    HTTPStatus.NOT_FOUND: b'{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}',
+    HTTPStatus.UNAUTHORIZED: b'{"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}',
+}
 
 
 class Registry(HttpServer):
@@ -36,17 +42,29 @@ class Registry(HttpServer):
 
     def push(self, repository: str, tag: str, files: Mapping[str, str]) -> str:
         """Make a tag hold files, as ``flux push artifact`` would; return the digest of its manifest."""
+        return self._push(repository, tag, files, _CONTENT)
+
+    def push_chart(self, repository: str, version: str, templates: Mapping[str, str]) -> str:
+        """Make a tag hold a chart of the repository's last name, as ``helm push`` would; return the digest."""
+        name = repository.rpartition("/")[2]
+        about = json.dumps({"apiVersion": "v2", "name": name, "version": version})
+        files = {f"{name}/templates/{path}": text for path, text in templates.items()}
+        return self._push(repository, version.replace("+", "_"), {f"{name}/Chart.yaml": about, **files}, _CHART, about)
+
+    def _push(
+        self, repository: str, tag: str, files: Mapping[str, str], kinds: tuple[str, str], config: str = "{}"
+    ) -> str:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             for name, text in files.items():
                 entry = tarfile.TarInfo(name)
                 entry.size = len(text.encode())
                 archive.addfile(entry, io.BytesIO(text.encode()))
-        layer = self._described(_LAYER, gzip.compress(packed.getvalue(), mtime=0))
+        layer = self._described(kinds[1], gzip.compress(packed.getvalue(), mtime=0))
         head = {
             "schemaVersion": 2,
             "mediaType": _MANIFEST,
-            "config": self._described(_CONFIG, b"{}"),
+            "config": self._described(kinds[0], config.encode()),
             "layers": [layer],
         }
         digest = self._kept(json.dumps(head).encode())
@@ -68,6 +86,8 @@ class Registry(HttpServer):
         repository, _, wanted = path.removeprefix("/v2/").rpartition("/")
         repository, _, what = repository.rpartition("/")
         tags = self._tags.get(repository, {})
+        if not tags:
+            return None
         if (what, wanted) == ("tags", "list"):
             return "application/json", json.dumps({"name": repository, "tags": sorted(tags)}).encode()
         content = self._blobs.get(tags.get(wanted, wanted))
@@ -91,7 +111,7 @@ class Registry(HttpServer):
                 allowed = self.headers.get("Authorization") == registry._login
                 found = registry._found(self.path.partition("?")[0]) if allowed else None
                 status = HTTPStatus.OK if found else HTTPStatus.NOT_FOUND if allowed else HTTPStatus.UNAUTHORIZED
-                kind, content = found or ("application/json", b"{}")
+                kind, content = found or ("application/json", _REFUSALS[status])
                 self.send_response(status)
                 if not allowed:
                     self.send_header("WWW-Authenticate", 'Basic realm="registry"')

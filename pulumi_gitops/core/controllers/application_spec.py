@@ -21,7 +21,6 @@ _HELM_KEYS = frozenset({"chart", "version", "values", "release_name"})
 _MORE_HELM_KEYS = {"argocd": frozenset({"value_files", "parameters"}), "flux": frozenset({"values_from"})}
 # A Kustomization and a HelmRelease of Flux have different fields.
 _FOLDER_ONLY = (
-    "repository_type",
     "retry_interval",
     "health_checks",
     "substitute",
@@ -30,7 +29,7 @@ _FOLDER_ONLY = (
     "prune",
 )
 _CHART_ONLY = ("remediation", "drift_detection")
-_FOLDER_SOURCES = ("git", "oci")
+_SOURCES = ("git", "oci")
 _DRIFT_MODES = ("enabled", "warn", "disabled")
 
 
@@ -53,7 +52,8 @@ class ApplicationSpec:
         self_heal: Changes made by hand are undone (Flux always does that, at every `interval`).
         create_namespace: Create the destination namespace. With Flux it goes with the application.
         helm: A chart in place of `path`: ``chart``, ``version``, ``values``, ``release_name``; Argo CD also
-            ``value_files`` and ``parameters``, Flux ``values_from``.
+            ``value_files`` and ``parameters``, Flux ``values_from``. With Flux and ``oci://`` the version may be a
+            digest, and without ``chart`` the URL, or `repository`, is that of the chart itself.
         kustomize: Argo CD: ``images``, ``namePrefix``, ``nameSuffix``, ``namespace``, ``replicas`` and so on.
         sources: Argo CD: several sources in place of `url`, `path` and `revision`, as in an Application's spec.
         ignore_differences: Argo CD: as in an Application's spec.
@@ -62,7 +62,8 @@ class ApplicationSpec:
         sync_wave: Argo CD: wave of this application within an app of apps.
         repository: Flux: name of a connected repository to read from. Without it the application has a source of its
             own, for `url` and `revision`.
-        repository_type: Flux, folders: what that repository is, ``git`` or ``oci``.
+        repository_type: Flux: what that repository is: ``git`` or ``oci``, of OCI artifacts, each a chart or with
+            folders. With ``helm.chart`` it is a Helm repository.
         interval: Flux: how often the cluster is compared with the source.
         retry_interval: Flux, folders: how soon a failure is tried again; `interval` when None.
         timeout: Flux: how long one attempt may take.
@@ -130,9 +131,9 @@ class ApplicationSpec:
         for name in ("substitute", "labels"):
             check_texts(f"application {self.name}: {name}", getattr(self, name))
         refuse_others(self, self.controller, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
-        self._check_source()
         if self.controller == "flux":
             self._check_kind()
+        self._check_source()
         known = _HELM_KEYS | _MORE_HELM_KEYS[self.controller]
         unknown = sorted(set(self.helm) - known)
         if unknown:
@@ -148,28 +149,31 @@ class ApplicationSpec:
 
     @property
     def is_chart(self) -> bool:
-        """Whether it is a chart of a Helm repository and not a folder."""
-        return "chart" in self.helm
+        """Whether it is a chart of a Helm repository or of a registry, and not a folder."""
+        return "chart" in self.helm or (self.controller == "flux" and self.is_oci and bool(self.helm))
 
     @property
     def is_oci(self) -> bool:
-        """Whether its folder is in an OCI artifact, for Flux."""
+        """Whether it comes from OCI artifacts, for Flux: a folder in one, or a chart that is one."""
         return self.repository_type == "oci" if self.repository else self.url.startswith("oci://")
 
     def _check_kind(self) -> None:
         if self.helm and not self.is_chart:
             raise InputError(
                 f"application {self.name}: helm has no chart",
-                hint="Flux installs charts of Helm repositories: give helm.chart, without path.",
+                hint="Flux installs charts of Helm repositories and registries, not those of folders: give helm.chart, "
+                "without path. A repository that is one chart in a registry has repository_type: oci.",
             )
+        if self.repository and self.is_oci and self.is_chart:
+            self._check_artifact()
         if self.drift_detection is not None and self.drift_detection not in _DRIFT_MODES:
             raise InputError(f"drift_detection {self.drift_detection!r} is none of {', '.join(_DRIFT_MODES)}")
         if self.is_chart and is_ssh(self.url) and not self.repository:
             raise InputError(
                 f"application {self.name}: charts do not come over SSH", hint="https://charts.example.com, or oci://..."
             )
-        if self.repository_type not in _FOLDER_SOURCES:
-            raise InputError(f"repository_type {self.repository_type!r} is none of {', '.join(_FOLDER_SOURCES)}")
+        if self.repository_type not in _SOURCES:
+            raise InputError(f"repository_type {self.repository_type!r} is none of {', '.join(_SOURCES)}")
         if self.revision != "HEAD" and (self.is_chart or self.repository):
             what = "a chart" if self.is_chart else "a folder of a connected repository"
             elsewhere = "Leave it out: what is followed is said by branch, tag, semver or commit of the repository."
@@ -180,6 +184,21 @@ class ApplicationSpec:
             )
         what = "chart" if self.is_chart else "folder"
         refuse(self, _FOLDER_ONLY if self.is_chart else _CHART_ONLY, f"a {what}, for Flux,")
+
+    def _check_artifact(self) -> None:
+        """Refuse what a connected repository says that is a chart in a registry."""
+        hints = {
+            "chart": "Leave it out: the URL of the repository is that of the chart. A registry with many charts is a "
+            "repository of type helm, without repository_type here.",
+            "version": "Leave it out: which version is taken is said by tag or semver of the repository.",
+        }
+        for name, hint in hints.items():
+            if name in self.helm:
+                raise InputError(
+                    f"application {self.name}: helm.{name} is not for a repository of type oci",
+                    hint=hint,
+                    details={"property": f"helm.{name}"},
+                )
 
     def _check_source(self) -> None:
         if self.sources:
@@ -192,11 +211,15 @@ class ApplicationSpec:
             check_repository_url(self.url, "oci" if self.url.startswith("oci://") else "git")
         if self.is_chart:
             if self.path:
-                raise InputError(f"application {self.name}: path and helm.chart exclude each other")
+                raise InputError(
+                    f"application {self.name}: path and {'helm.chart' if 'chart' in self.helm else 'helm'} exclude "
+                    "each other",
+                    hint="With path it is a folder, without it a chart.",
+                )
             return
         parts = self.path.split("/")
         if not self.path or self.path.startswith("/") or ".." in parts:
             raise InputError(
                 f"path {self.path!r} is not a folder in the repository",
-                hint='Relative to the root of the repository, without "..": apps/shop',
+                hint='Relative to the root of the repository, without "..": apps/shop. A chart has helm in its place.',
             )

@@ -11,7 +11,7 @@ from ..errors import InputError
 # RFC 1123, as Kubernetes applies it to names (k8s.io/apimachinery/pkg/util/validation).
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 # metav1.Duration as the CRDs of Flux accept it.
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+")
 

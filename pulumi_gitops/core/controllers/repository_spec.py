@@ -19,11 +19,17 @@ from .options import refuse, refuse_others
 # user@host:path, as git reads it.
 _SCP = re.compile(r"([A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!//)[^\s]+")
 _ARGOCD_ONLY = ("template", "project", "no_proxy")
-_FLUX_ONLY = ("branch", "tag", "semver", "commit", "interval", "ignore", "include", "verify", "known_hosts", "ca_cert")
+_FLUX_ONLY = ("branch", "tag", "semver", "commit", "interval", "ignore", "include", "verify", "layer_selector",
+              "known_hosts", "ca_cert")  # fmt: skip
 _GIT_ONLY = ("branch", "commit", "include", "bearer_token", "ssh_private_key", "known_hosts", "github_app_id",
              "github_app_installation_id", "github_app_private_key", "github_app_url")  # fmt: skip
 # Sources of Flux are of different kinds, with different fields.
-_NOT_OF = {"git": (), "helm": (*_GIT_ONLY, "tag", "semver", "ignore", "verify", "proxy"), "oci": _GIT_ONLY}
+_NOT_OF = {
+    "git": ("layer_selector",),
+    "helm": (*_GIT_ONLY, "tag", "semver", "ignore", "verify", "layer_selector", "proxy"),
+    "oci": _GIT_ONLY,
+}
+_LAYER_OPERATIONS = ("extract", "copy")
 
 
 class RepositoryType(enum.StrEnum):
@@ -73,6 +79,9 @@ class RepositorySpec:
         verify: Accept only what is signed: ``{"mode": "HEAD", "secret": NAME}``, or for OCI
             ``{"provider": "cosign", "secret": NAME}``. Flux. For Git the entries of the Secret end with ``.asc`` (PGP)
             or ``.sshpub`` (SSH).
+        layer_selector: Which layer of OCI artifacts is taken, and how: ``{"media_type": ..., "operation": "extract"
+            or "copy"}``; the first one, extracted, when empty. Flux. A chart is taken as it was pushed by
+            ``application/vnd.cncf.helm.chart.content.v1.tar+gzip`` and ``copy``.
         namespace: Namespace of the controller; its usual one when None.
     """
 
@@ -104,6 +113,7 @@ class RepositorySpec:
     ignore: str | None = None
     include: Mapping[str, str] = field(default_factory=dict)
     verify: Mapping[str, str] = field(default_factory=dict)
+    layer_selector: Mapping[str, str] = field(default_factory=dict)
     namespace: str | None = None
 
     def __post_init__(self) -> None:
@@ -195,6 +205,7 @@ class RepositorySpec:
         refuse_others(self, self.controller, hint=hint, argocd=_ARGOCD_ONLY, flux=_FLUX_ONLY)
         if self.controller == "flux":
             refuse(self, _NOT_OF[self.type], f"a repository of type {self.type}, for Flux,")
+            self._check_layer()
             if self.ssh_private_key is not None and not self.known_hosts:
                 raise InputError(
                     f"repository {self.name}: known_hosts is missing, without which Flux uses no SSH",
@@ -207,6 +218,17 @@ class RepositorySpec:
                 f"repository {self.name}: Argo CD sends a client certificate only along with a login",
                 hint="Give a password, a bearer_token or a GitHub App too; a server that asks for none ignores it.",
             )
+
+    def _check_layer(self) -> None:
+        unknown = sorted(set(self.layer_selector) - {"media_type", "operation"})
+        if unknown:
+            raise InputError(
+                f"repository {self.name}: layer_selector has no option {', '.join(unknown)}",
+                hint="Options: media_type, operation.",
+            )
+        operation = self.layer_selector.get("operation", "extract")
+        if operation not in _LAYER_OPERATIONS:
+            raise InputError(f"layer_selector operation {operation!r} is none of {', '.join(_LAYER_OPERATIONS)}")
 
 
 def is_ssh(url: str) -> bool:

@@ -200,6 +200,7 @@ def test_a_repository_is_removed_by_name_whatever_it_was_made_with(options, look
         {"controller": "flux", "path": "apps", "repository": "config", "url": ""},
         {"controller": "flux", "helm": {"chart": "podinfo"}},
         {"controller": "flux", "path": "apps", "url": "oci://registry.example.com/apps"},
+        {"controller": "flux", "helm": {"version": "1.2.3"}, "url": "oci://registry.example.com/apps"},
     ],
 )
 def test_an_application_is_removed_by_name_whatever_kind_it_is(options, looked_for, run_module):

@@ -55,6 +55,30 @@ def test_what_a_status_means(obj, token, outcome):
     assert read(obj, token=token).outcome is outcome
 
 
+def test_a_chart_is_at_the_digest_of_the_artifact_that_is_deployed_and_not_of_one_that_failed():
+    obj = kustomization()
+    failed, deployed = "sha256:" + 64 * "b", "sha256:" + 64 * "a"
+    del obj["status"]["lastAppliedRevision"]
+    obj["status"] |= {
+        "lastAttemptedRevision": "1.1.0+bbbbbbbbbbbb",
+        "lastAttemptedRevisionDigest": failed,
+        "history": [
+            {"status": "failed", "ociDigest": failed},
+            {"status": "deployed", "ociDigest": deployed},
+            {"status": "superseded", "ociDigest": "sha256:" + 64 * "c"},
+        ],
+    }
+    status = read(obj)
+    assert (status.revision, status.attempted) == (64 * "a", 64 * "b")
+
+
+def test_a_chart_of_a_helm_repository_has_a_version_and_no_digest():
+    obj = kustomization()
+    del obj["status"]["lastAppliedRevision"]
+    obj["status"] |= {"lastAttemptedRevision": "1.1.0", "history": [{"status": "deployed", "chartVersion": "1.1.0"}]}
+    assert (read(obj).revision, read(obj).attempted) == ("", "")
+
+
 def test_a_suspended_object_is_as_its_spec_wants_it():
     assert read(kustomization(ready="False", suspend=True)).outcome is Outcome.READY
 
@@ -93,6 +117,14 @@ def test_the_commit_is_found_in_a_revision(text, digest):
         ("kustomization path not found: stat /tmp/x/apps/nope: no such file or directory", "path"),
         ("kustomize build failed: accumulating resources: no such file or directory", "kustomization"),
         ('namespaces "shop" not found', "create_namespace"),
+        ("tags/list?n=1000: UNAUTHORIZED: authentication required", "registry refuses Flux: check the credentials"),
+        ("failed to determine artifact digest: GET x/manifests/7.0.0: MANIFEST_UNKNOWN: manifest unknown", "version"),
+        ("GET http://x/v2/charts/web/manifests/7.0.0: unexpected status code 404 Not Found: {}", "no such artifact"),
+        ("failed to determine the artifact tag for 'oci://x': no match found for semver: 3.x", "version"),
+        ("failed to find layer with media type 'x' in artifact", "helm push"),
+        ('Could not load chart: chart illegally contains content outside the base directory: "a"', "helm push"),
+        ("artifact revision 1.5.0 does not match chart version 1.4.0", "The tag has to be the version"),
+        ("Helm upgrade failed for release a/b with chart c@1: execution error at (c/a.yaml:1:3): x", "helm template"),
     ],
 )
 def test_the_words_of_a_controller_come_with_what_to_do(message, said):

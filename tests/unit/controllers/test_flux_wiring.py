@@ -23,6 +23,9 @@ from pulumi_gitops.core.redact import redact
 URL = "https://git.example.com/config.git"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0LWtleS1ieXRlcw==\n-----END OPENSSH PRIVATE KEY-----\n"
 HOST = "git.example.com ssh-ed25519 AAAA"
+DIGEST = "sha256:" + 64 * "a"
+CHART_LAYER = {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "operation": "copy"}
+ARTIFACT = {"url": "", "path": "", "repository": "web", "repository_type": "oci"}
 
 
 def repository(**options):
@@ -146,6 +149,48 @@ def test_a_folder_may_come_from_oci_artifacts(revision, ref):
     assert shared["spec"]["sourceRef"] == {"kind": "OCIRepository", "name": "artifacts"}
 
 
+@pytest.mark.parametrize(
+    ("url", "helm", "ref"),
+    [
+        ("oci://registry.example.com/charts/web", {"version": "1.2.3"}, {"tag": "1.2.3"}),
+        ("oci://registry.example.com/charts/web", {"version": "1.2.3-rc.1+b2"}, {"tag": "1.2.3-rc.1_b2"}),
+        ("oci://registry.example.com/charts/web", {"version": ">=1 <2"}, {"semver": ">=1 <2"}),
+        ("oci://registry.example.com/charts/web", {"version": "1.2"}, {"semver": "1.2"}),
+        ("oci://registry.example.com/charts/web", {"version": 1.2}, {"semver": "1.2"}),
+        ("oci://registry.example.com/charts/web", {"version": DIGEST}, {"digest": DIGEST}),
+        ("oci://registry.example.com/charts/web", {"values": {}}, {"semver": "*"}),
+        ("oci://registry.example.com/charts", {"chart": "web", "version": "1.2.3"}, {"tag": "1.2.3"}),
+        ("oci://registry.example.com/charts/", {"chart": "web"}, {"semver": "*"}),
+    ],
+)
+def test_a_chart_in_a_registry_is_an_artifact_that_a_helm_release_refers_to(url, helm, ref):
+    source, own = application(path="", url=url, helm={**helm, "values": {"replicas": 2}})
+    assert (source["kind"], source["metadata"]["name"]) == ("OCIRepository", "shop")
+    assert source["spec"] == {
+        "url": "oci://registry.example.com/charts/web",
+        "interval": "1m",
+        "ref": ref,
+        "layerSelector": CHART_LAYER,
+    }
+    assert own["kind"] == "HelmRelease"
+    assert own["spec"]["chartRef"] == {"kind": "OCIRepository", "name": "shop"}
+    assert "chart" not in own["spec"]
+    assert own["spec"]["values"] == {"replicas": 2}
+
+
+def test_a_connected_repository_may_be_the_chart_and_then_says_which_version():
+    selected = {"media_type": CHART_LAYER["mediaType"], "operation": CHART_LAYER["operation"]}
+    [source] = repository(
+        type="oci", url="oci://registry.example.com/charts/web", semver="1.x", layer_selector=selected
+    )
+    assert (source["spec"]["ref"], source["spec"]["layerSelector"]) == ({"semver": "1.x"}, CHART_LAYER)
+    [own] = application(path="", url="", repository="config", repository_type="oci", helm={"values": {}})
+    assert own["spec"]["chartRef"] == {"kind": "OCIRepository", "name": "config"}
+    [own] = application(path="", url="", repository="config", helm={"chart": "web", "version": "1.2.3"})
+    assert own["spec"]["chart"]["spec"]["sourceRef"] == {"kind": "HelmRepository", "name": "config"}
+    assert "chartRef" not in own["spec"]
+
+
 def test_options_of_flux_reach_the_kustomization():
     spec = application(
         depends_on=["base"],
@@ -196,6 +241,25 @@ def test_a_chart_is_a_helm_release():
         (lambda: application(path="", helm={"chart": "a"}, substitute={"a": "b"}),
          "a chart, for Flux, has no option substitute"),
         (lambda: application(helm={"values": {"a": 1}}), "helm has no chart"),
+        (lambda: application(**{**ARTIFACT, "repository_type": "git"}, helm={"values": {}}), "helm has no chart"),
+        (lambda: application(**ARTIFACT, helm={"chart": "web"}), "helm.chart is not for a repository of type oci"),
+        (lambda: application(**ARTIFACT, helm={"version": "1.2.3"}), "helm.version is not for a repository of type"),
+        (lambda: application(**ARTIFACT, helm={"values": {}}, substitute={"a": "b"}),
+         "a chart, for Flux, has no option substitute"),
+        (lambda: application(**ARTIFACT, helm={"values": {}}, revision="1.2.3"), "revision is not for a chart"),
+        (lambda: application(**ARTIFACT), "path '' is not a folder"),
+        (lambda: application(url="oci://registry.example.com/web", helm={"values": {}}), "path and helm exclude each"),
+        (lambda: application(helm={"chart": "web"}), "path and helm.chart exclude each"),
+        (lambda: ApplicationSpec(name="a", url="oci://registry.example.com/web", destination_namespace="a",
+                                 helm={"version": "1.2.3"}), "path '' is not a folder"),
+        (lambda: repository(layer_selector={"operation": "copy"}), "type git, for Flux, has no option layer_selector"),
+        (lambda: repository(type="helm", layer_selector={"operation": "copy"}), "helm, for Flux, has no option layer"),
+        (lambda: repository(type="oci", url="oci://registry.example.com/a", layer_selector={"operation": "move"}),
+         "layer_selector operation 'move' is none of extract, copy"),
+        (lambda: repository(type="oci", url="oci://registry.example.com/a", layer_selector={"mediaType": "x"}),
+         "layer_selector has no option mediaType"),
+        (lambda: RepositorySpec(name="config", url=URL, layer_selector={"operation": "copy"}),
+         "Argo CD has no option layer_selector"),
         (lambda: application(path="", helm={"chart": "a", "value_files": ["a"]}), "helm has no option value_files"),
         (lambda: repository(type="helm", proxy="http://proxy.example.com"), "type helm, for Flux, has no option proxy"),
         (lambda: repository(type="oci", url="oci://registry.example.com/a", branch="a"),

@@ -65,12 +65,8 @@ def test_another_version_has_to_come_with_its_chart(method):
 def test_flux_installs_the_chart_of_upstream_under_the_name_that_we_would_give_it():
     source, declared, version = by_flux()
     assert version == "0.38.0"
-    assert (source["type"], source["url"]) == ("oci", "oci://ghcr.io/weaveworks/charts")
-    assert declared["chart"]["spec"] == {
-        "chart": "weave-gitops",
-        "version": "4.0.36",
-        "sourceRef": {"kind": "HelmRepository", "name": "weave-gitops"},
-    }
+    assert (source["url"], source["ref"]) == ("oci://ghcr.io/weaveworks/charts/weave-gitops", {"tag": "4.0.36"})
+    assert declared["chartRef"] == {"kind": "OCIRepository", "name": "weave-gitops"}
     assert (declared["releaseName"], declared["targetNamespace"]) == ("weave-gitops", "flux-system")
     assert "values" not in declared
 
@@ -79,11 +75,15 @@ def test_flux_installs_the_chart_that_manifests_or_a_mirror_name():
     source, declared, version = by_flux(
         manifests="oci://registry.example.com:5000/a/b/weave:4.0.37-rc.1", version="0.39.0"
     )
-    assert (source["url"], version) == ("oci://registry.example.com:5000/a/b", "0.39.0")
-    assert (declared["chart"]["spec"]["chart"], declared["chart"]["spec"]["version"]) == ("weave", "4.0.37-rc.1")
+    assert (source["url"], version) == ("oci://registry.example.com:5000/a/b/weave", "0.39.0")
+    assert (source["ref"], declared["chartRef"]["kind"]) == ({"tag": "4.0.37-rc.1"}, "OCIRepository")
     source, declared, _ = by_flux(mirror="https://charts.example.com/")
-    assert (source["url"], "type" in source) == ("https://charts.example.com", False)
-    assert declared["chart"]["spec"]["version"] == "4.0.36"
+    assert source["url"] == "https://charts.example.com"
+    assert declared["chart"]["spec"] == {
+        "chart": "weave-gitops",
+        "version": "4.0.36",
+        "sourceRef": {"kind": "HelmRepository", "name": "weave-gitops"},
+    }
 
 
 @pytest.mark.parametrize(

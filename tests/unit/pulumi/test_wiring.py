@@ -85,6 +85,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "ca_cert": "PEM",
         },
     ),
+    "flux-oci-chart": (
+        "Repository",
+        {
+            **FLUX,
+            "url": "oci://registry.example.com/charts/shop",
+            "type": "oci",
+            "layer_selector": {"media_type": "application/x", "operation": "copy"},
+        },
+    ),
     "flux-app-oci": ("Application", {**FLUX, **APP, "url": "oci://registry.example.com/x", "wait": False}),
     "app": ("Application", {**APP, "sync_wave": 3, "labels": {"team": "shop"}, "wait": False}),
     "app-awaited": ("Application", APP),
@@ -137,6 +146,27 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "remediation": 3,
             "drift_detection": "enabled",
             "auto_sync": False,
+        },
+    ),
+    "flux-chart-oci": (
+        "Application",
+        {
+            **FLUX,
+            "url": "oci://registry.example.com/charts/shop",
+            "destination_namespace": "shop",
+            "helm": {"version": "1.2.3"},
+            "wait": False,
+        },
+    ),
+    "flux-chart-shared": (
+        "Application",
+        {
+            **FLUX,
+            "repository": "shop",
+            "repository_type": "oci",
+            "destination_namespace": "shop",
+            "helm": {"values": {"replicas": 2}},
+            "wait": False,
         },
     ),
     "project": ("Project", {"destinations": [{"namespace": "shop"}], "orphaned_resources": True}),

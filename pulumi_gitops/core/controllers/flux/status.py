@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ...objects import KubeObject, ObjectRef
 
@@ -63,7 +65,7 @@ _HINTS = (
     ),
     (
         r"(?i)authentication|authorization failed|unauthorized|invalid credentials|\b40[13]\b",
-        "The Git server refuses Flux: check the credentials of the repository.",
+        "The Git server or registry refuses Flux: check the credentials of the repository.",
     ),
     (
         r"(?i)repository not found",
@@ -71,7 +73,29 @@ _HINTS = (
     ),
     (
         r"(?i)couldn't find remote ref|(reference|object) not found|unable to resolve|no match found for semver",
-        "The branch, tag or commit is not in the repository: check its name, or push it first.",
+        "The branch, tag, version or commit is not in the repository: check its name, or push it first.",
+    ),
+    (
+        r"(?i)manifest.?unknown|name.?unknown|/manifests/\S+ .*\b404\b",
+        (
+            "The registry has no such artifact: check the tag or version, and the URL, to which an application adds "
+            "helm.chart."
+        ),
+    ),
+    (
+        r"(?i)failed to find layer|chart illegally contains|chart\.yaml file is missing",
+        (
+            "The artifact is no chart as `helm push` makes it: check the URL, and layer_selector of the repository. "
+            "A folder of manifests has path in place of helm."
+        ),
+    ),
+    (
+        r"(?i)artifact revision .* does not match chart version",
+        "The tag has to be the version of the chart, as `helm push` makes it, or no version at all.",
+    ),
+    (
+        r"(?i)helm (install|upgrade) failed.*(execution error|parse error|values don't meet)",
+        "Correct the chart or the values: `helm template` shows the same.",
     ),
     (
         r"(?i)path not found|no such file or directory|stat .*: no such",
@@ -118,7 +142,7 @@ class FluxStatus:
         message: Its own words.
         revision: Commit id (or digest) that it is at; "" for none.
         source: What it is at, as Flux writes it: ``main@sha1:...``.
-        attempted: Commit id of the last attempt.
+        attempted: Commit id, or digest of the artifact, of the last attempt; "" for a chart of a Helm repository.
     """
 
     outcome: Outcome
@@ -145,8 +169,8 @@ def read(obj: KubeObject | None, *, token: str = "") -> FluxStatus:
         return FluxStatus(Outcome.WAIT, "it is not there yet")
     status = obj.get("status") or {}
     artifact = status.get("artifact") or {}
-    source = str(status.get("lastAppliedRevision") or artifact.get("revision") or "")
-    attempted = str(status.get("lastAttemptedRevision") or "")
+    source = str(status.get("lastAppliedRevision") or artifact.get("revision") or _deployed_digest(status))
+    attempted = str(status.get("lastAttemptedRevisionDigest") or status.get("lastAttemptedRevision") or "")
     ref = ObjectRef.of(obj)
     if (obj.get("spec") or {}).get("suspend"):
         return FluxStatus(Outcome.READY, "it is suspended", digest_of(source), source, digest_of(attempted))
@@ -170,6 +194,12 @@ def read(obj: KubeObject | None, *, token: str = "") -> FluxStatus:
     elif ready.get("status") == "False":
         outcome = Outcome.TROUBLE
     return FluxStatus(outcome, message, digest_of(source), source, digest_of(attempted))
+
+
+def _deployed_digest(status: Mapping[str, Any]) -> str:
+    """Return the digest of the artifact whose chart a HelmRelease has deployed; "" for one of a Helm repository."""
+    deployed = [entry for entry in status.get("history") or [] if entry.get("status") == "deployed"]
+    return str(deployed[0].get("ociDigest") or "") if deployed else ""
 
 
 def is_transient(message: str) -> bool:

@@ -14,7 +14,7 @@ from ...deploy import Progress, ProgressCallback
 from ...errors import ControllerError, GitOpsError, NotFoundError, SyncFailedError, SyncTimeoutError
 from ...objects import KubeObject, ObjectRef
 from ..names import is_commit
-from .status import REQUEST_ANNOTATION, FluxStatus, Outcome, hint_for, is_transient, read
+from .status import REQUEST_ANNOTATION, FluxStatus, Outcome, digest_of, hint_for, is_transient, read
 from .wiring import source_ref
 
 # A Secret or source made a moment ago may not have reached the controller: a failure counts once it lasted.
@@ -60,7 +60,7 @@ class Wait:
         for ref in (source, self.ref):
             threading.Thread(target=self._follow, args=(ref, stop), daemon=True, name="gitops-flux").start()
         try:
-            at = self._await_source(source, deadline)
+            at = "" if self._is_static(source) else self._await_source(source, deadline)
             return self._await_application(at, deadline)
         finally:
             stop.set()
@@ -107,11 +107,22 @@ class Wait:
     def _may_come(self, ref: ObjectRef) -> bool:
         """Tell whether the source can move: a source that is pinned to a commit never does."""
         pinned = ((self._objects.get(ref.key) or {}).get("spec") or {}).get("ref") or {}
-        return not pinned.get("commit")
+        return not (pinned.get("commit") or pinned.get("digest"))
+
+    def _is_static(self, ref: ObjectRef) -> bool:
+        """Tell whether a source is one that no controller looks at: a registry of charts, which has no index."""
+        live = self.cluster.find(ref) if ref.kind == "HelmRepository" else None
+        return ((live or {}).get("spec") or {}).get("type") == "oci"
 
     def _is_at(self, status: FluxStatus, source: str) -> bool:
-        """Tell whether the application is at the revision of its source. A chart has a version of its own."""
-        return self.ref.kind == "HelmRelease" or status.source == source
+        """Tell whether the application is at the revision of its source.
+
+        A chart of a Helm repository has a version of its own. One that is an artifact was tried at the artifact's
+        digest; helm-controller may have looked before it knew of the newest one.
+        """
+        if self.ref.kind == "HelmRelease":
+            return status.attempted in ("", digest_of(source))
+        return status.source == source
 
     # --- watching ----------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,10 @@ SOURCE_GROUP, SOURCE_VERSION = "source.toolkit.fluxcd.io", "v1"
 KUSTOMIZE_GROUP, KUSTOMIZE_VERSION = "kustomize.toolkit.fluxcd.io", "v1"
 HELM_GROUP, HELM_VERSION = "helm.toolkit.fluxcd.io", "v2"
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+# One version of a chart, and not a range: all three numbers.
+_VERSION = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+# The layer of an OCI artifact that is a chart as Helm pushes it; helm-controller then gets that very archive.
+_CHART_LAYER = {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "operation": "copy"}
 _SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+):(?!//)(.+)")
 DEFAULT_BRANCH = "main"
 
@@ -76,6 +80,8 @@ def repository_objects(spec: RepositorySpec) -> list[KubeObject]:
             content["ignore"] = spec.ignore
         if spec.verify:
             content["verify"] = _verify(spec)
+        if spec.layer_selector:
+            content["layerSelector"] = _layer_selector(spec)
     if spec.include:
         content["include"] = [
             {"repository": {"name": name}, "toPath": folder} for name, folder in sorted(spec.include.items())
@@ -120,6 +126,11 @@ def _ref_of(spec: RepositorySpec) -> dict[str, str]:
 def _verify(spec: RepositorySpec) -> dict[str, Any]:
     rest = {key: value for key, value in spec.verify.items() if key != "secret"}
     return {**rest, **({"secretRef": {"name": spec.verify["secret"]}} if "secret" in spec.verify else {})}
+
+
+def _layer_selector(spec: RepositorySpec) -> dict[str, str]:
+    given = {"mediaType": spec.layer_selector.get("media_type"), "operation": spec.layer_selector.get("operation")}
+    return {key: value for key, value in given.items() if value}
 
 
 def _login(spec: RepositorySpec) -> dict[str, Any]:
@@ -171,17 +182,21 @@ def application_objects(spec: ApplicationSpec) -> list[KubeObject]:
 def _own_source(spec: ApplicationSpec) -> KubeObject:
     """Return the source of an application that reads from no connected repository."""
     content: dict[str, Any] = {"url": _flux_url(spec.url), "interval": "1m"}
-    if spec.is_chart:
-        if spec.url.startswith("oci://"):
-            content["type"] = "oci"
-        return {**_object(source_ref("HelmRepository", spec.name, spec.target_namespace)), "spec": content}
-    content["ref"] = artifact_reference(spec.revision) if spec.is_oci else reference(spec.revision)
-    return {**_object(source_ref(_folder_source(spec), spec.name, spec.target_namespace)), "spec": content}
+    if spec.is_chart and spec.is_oci:
+        if "chart" in spec.helm:
+            content["url"] = f"{spec.url.rstrip('/')}/{spec.helm['chart']}"
+        content["ref"] = chart_reference(str(spec.helm.get("version") or ""))
+        content["layerSelector"] = dict(_CHART_LAYER)
+    elif not spec.is_chart:
+        content["ref"] = artifact_reference(spec.revision) if spec.is_oci else reference(spec.revision)
+    return {**_object(source_ref(_source_kind(spec), spec.name, spec.target_namespace)), "spec": content}
 
 
-def _folder_source(spec: ApplicationSpec) -> str:
-    """Return the kind of source that a folder comes from."""
-    return "OCIRepository" if spec.is_oci else "GitRepository"
+def _source_kind(spec: ApplicationSpec) -> str:
+    """Return the kind of source that an application comes from."""
+    if spec.is_oci:
+        return "OCIRepository"
+    return "HelmRepository" if spec.is_chart else "GitRepository"
 
 
 def reference(revision: str) -> dict[str, str]:
@@ -206,6 +221,16 @@ def artifact_reference(revision: str) -> dict[str, str]:
     return {kind: value} if colon and kind in ("tag", "semver") else {"tag": revision}
 
 
+def chart_reference(version: str) -> dict[str, str]:
+    """Return ``spec.ref`` of an OCIRepository for the version of a chart as users write it, "" for the newest one."""
+    if version.startswith("sha256:"):
+        return {"digest": version}
+    if _VERSION.fullmatch(version):
+        # Helm writes it so, as a tag holds no "+".
+        return {"tag": version.replace("+", "_")}
+    return {"semver": version or "*"}
+
+
 def _kustomization(spec: ApplicationSpec) -> dict[str, Any]:
     optional: dict[str, Any] = {
         "retryInterval": spec.retry_interval,
@@ -226,7 +251,7 @@ def _kustomization(spec: ApplicationSpec) -> dict[str, Any]:
         provider = {"provider": spec.decryption.get("provider", "sops")}
         optional["decryption"] = {**provider, **({"secretRef": {"name": secret}} if secret else {})}
     return {
-        "sourceRef": {"kind": _folder_source(spec), "name": spec.repository or spec.name},
+        "sourceRef": {"kind": _source_kind(spec), "name": spec.repository or spec.name},
         "path": f"./{spec.path.removeprefix('./')}",
         "interval": spec.interval,
         "prune": spec.prune,
@@ -239,12 +264,11 @@ def _kustomization(spec: ApplicationSpec) -> dict[str, Any]:
 
 def _chart(spec: ApplicationSpec) -> dict[str, Any]:
     helm = spec.helm
-    chart: dict[str, Any] = {
-        "chart": helm["chart"],
-        "sourceRef": {"kind": "HelmRepository", "name": spec.repository or spec.name},
-    }
-    if helm.get("version"):
-        chart["version"] = str(helm["version"])
+    source = {"kind": _source_kind(spec), "name": spec.repository or spec.name}
+    chart: dict[str, Any] = {"chartRef": source}
+    if not spec.is_oci:
+        version = {"version": str(helm["version"])} if helm.get("version") else {}
+        chart = {"chart": {"spec": {"chart": helm["chart"], "sourceRef": source, **version}}}
     optional: dict[str, Any] = {
         "releaseName": helm.get("release_name"),
         "values": helm.get("values"),
@@ -259,7 +283,7 @@ def _chart(spec: ApplicationSpec) -> dict[str, Any]:
         optional["install"] = {"remediation": {"retries": spec.remediation}}
         optional["upgrade"] = {"remediation": {"retries": spec.remediation}}
     return {
-        "chart": {"spec": chart},
+        **chart,
         "interval": spec.interval,
         "targetNamespace": spec.destination_namespace,
         **{key: value for key, value in optional.items() if value},

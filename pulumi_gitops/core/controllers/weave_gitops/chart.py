@@ -72,7 +72,7 @@ def render_chart(chart: str | Path, spec: ControllerSpec) -> list[KubeObject]:
 
 
 def release_objects(spec: ControllerSpec) -> list[KubeObject]:
-    """Return the HelmRepository and the HelmRelease by which Flux installs the chart.
+    """Return the source, a HelmRepository or OCIRepository, and the HelmRelease by which Flux installs the chart.
 
     What is done to rendered objects otherwise (another registry, a pull secret, patches) is said to Flux in its words.
 

@@ -67,16 +67,21 @@ options:
     default: false
   helm:
     description:
-      - How to render a Helm chart, in O(path) or, with O(helm.chart), from a Helm repository at O(url). Flux renders
-        those of Helm repositories only.
+      - How to render a Helm chart, in O(path) or, with O(helm.chart), from a Helm repository or C(oci://) registry at
+        O(url). Flux renders none in O(path).
+      - For Flux O(helm) without O(helm.chart) and O(path) is a chart whose own URL is O(url), or that of the
+        O(repository) with O(repository_type=oci).
     type: dict
     default: {}
     suboptions:
       chart:
-        description: Name of the chart in the Helm repository.
+        description: Name of the chart in the Helm repository or registry.
         type: str
       version:
-        description: Version of the chart, or a range. The newest one without it.
+        description:
+          - Version of the chart, or a range. The newest one without it. For Flux, if O(url) begins with C(oci://), it
+            may be a digest, V(sha256:...).
+          - It is not given along with O(repository_type=oci), as the repository says itself what is followed.
         type: str
       values:
         description: Values.
@@ -133,7 +138,9 @@ options:
         its own, without credentials, for O(url) and O(revision). Flux only.
     type: str
   repository_type:
-    description: What O(repository) is. A chart is always in a Helm repository. Flux only, and not for charts.
+    description:
+      - What O(repository) is; with V(oci) its artifact holds the folder O(path), or is the chart that O(helm) is about.
+        With O(helm.chart) it is a Helm repository, and this is left out. Flux only.
     type: str
     choices: [git, oci]
     default: git
@@ -322,6 +329,28 @@ EXAMPLES = r"""
         - {kind: Secret, name: podinfo-values}
     remediation: 3
     drift_detection: enabled
+    destination_namespace: podinfo
+
+- name: Flux installs a chart of a public registry, at one version
+  iac.gitops.application:
+    controller: flux
+    name: podinfo
+    url: oci://registry.example.com/charts/podinfo
+    helm:
+      version: 6.9.2
+      values:
+        replicaCount: 2
+    destination_namespace: podinfo
+
+- name: Flux installs a chart that is a connected repository of type oci, which follows its versions
+  iac.gitops.application:
+    controller: flux
+    name: podinfo
+    repository: podinfo
+    repository_type: oci
+    helm:
+      values:
+        replicaCount: 2
     destination_namespace: podinfo
 
 - name: Remove an application with what it deployed

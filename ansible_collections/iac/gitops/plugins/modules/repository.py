@@ -38,8 +38,8 @@ options:
     description:
       - What is behind the URL - a Git repository, a Helm repository, or OCI artifacts.
       - With Flux tokens, SSH keys, GitHub Apps, O(branch), O(commit) and O(include) are for V(git) alone, and V(helm)
-        has no O(repository_proxy), O(tag), O(semver), O(ignore) and O(verify) either. Charts of an C(oci://) registry
-        are V(helm).
+        has no O(repository_proxy), O(tag), O(semver), O(ignore) and O(verify) either.
+      - With Flux V(oci) is one artifact, which may be a chart. An C(oci://) registry with many charts is V(helm).
       - To remove a repository from Flux it is needed, too, unless it is V(git).
     type: str
     choices: [git, helm, oci]
@@ -140,6 +140,21 @@ options:
           - Name of the Secret in the namespace of Flux that holds the public keys. For Git the names of its entries end
             with C(.asc) (PGP) or C(.sshpub) (SSH).
         type: str
+  layer_selector:
+    description:
+      - Which layer of the artifact is taken, and how. The first one, extracted, without it. Flux only, and for V(oci)
+        alone.
+      - A chart is taken as it was pushed by V(application/vnd.cncf.helm.chart.content.v1.tar+gzip) and V(copy).
+    type: dict
+    default: {}
+    suboptions:
+      media_type:
+        description: Media type of the layer. The first layer without it.
+        type: str
+      operation:
+        description: What is done with the layer. Default is V(extract).
+        type: str
+        choices: [extract, copy]
   state:
     description: V(absent) removes the connection with its credentials from the cluster. O(name) is enough for it.
     type: str
@@ -231,6 +246,19 @@ EXAMPLES = r"""
     tag: stable
     verify:
       provider: cosign
+
+- name: A chart in a private registry; the application has repository_type oci
+  iac.gitops.repository:
+    controller: flux
+    name: podinfo
+    type: oci
+    url: oci://registry.example.com/charts/podinfo
+    semver: 6.x
+    username: ci
+    password: "{{ lookup('ansible.builtin.env', 'REGISTRY_TOKEN') }}"
+    layer_selector:
+      media_type: application/vnd.cncf.helm.chart.content.v1.tar+gzip
+      operation: copy
 
 - name: Take the access away
   iac.gitops.repository:
@@ -355,6 +383,14 @@ def main():
                     "mode": {"type": "str"},
                     "provider": {"type": "str"},
                     "secret": {"type": "str", "no_log": False},
+                },
+            },
+            "layer_selector": {
+                "type": "dict",
+                "default": {},
+                "options": {
+                    "media_type": {"type": "str"},
+                    "operation": {"type": "str", "choices": ["extract", "copy"]},
                 },
             },
         },
