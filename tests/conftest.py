@@ -45,13 +45,14 @@ def manifests() -> None:
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One sandbox for the whole session; the processes of Argo CD and Flux follow their manifests."""
     from pulumi_gitops.sandbox import Sandbox
-    from tests.standins import ssh_client
+    from tests.standins import gpg, ssh_client
 
     with pytest.MonkeyPatch.context() as patch:
-        if shutil.which("ssh") is None:
-            folder = tmp_path_factory.mktemp("ssh")
-            ssh_client.install(folder)
-            patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        for name, standin in (("ssh", ssh_client), ("gpg", gpg)):
+            if shutil.which(name) is None:
+                folder = tmp_path_factory.mktemp(name)
+                standin.install(folder)
+                patch.setenv("PATH", str(folder), prepend=os.pathsep)
         started = Sandbox.start(argocd=True, flux=True)
     with started:
         yield started

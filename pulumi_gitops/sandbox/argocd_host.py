@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..core.cluster import Cluster
 from ..core.errors import ClusterError, NotFoundError, SandboxError, UnknownKindError
+from ..core.objects import KubeObject
 from . import control_plane
 from .builder import bin_dir
 from .hosting import Hosted, Place
@@ -26,7 +27,9 @@ SERVER = "argocd-server"
 _HOST = "127.0.0.1"
 _CONTROLLER = "argocd-application-controller"
 _APPLICATION_SETS = "argocd-applicationset-controller"
+_REPO_SERVER = "argocd-repo-server"
 _OPTIONAL = (SERVER, _APPLICATION_SETS)
+_VERIFIES = "ARGOCD_GPG_ENABLED"
 _SOCKET = "ask-pass.sock"
 _LONGEST_SOCKET = 107  # bytes: what Linux takes as the path of a socket
 
@@ -53,7 +56,7 @@ def commands(place: Place) -> dict[str, Command]:
     # helm, kustomize and Argo CD's wrapper scripts
     tools = bin_dir(ARGOCD.binaries)
     base = ARGOCD.home(folder)
-    for name in ("tls", "ssh", "gpg", "plugins", "tmp"):
+    for name in ("tls", "ssh", "gpg", "gpg-keys", "plugins", "tmp"):
         (base / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     (base / "ssh" / "ssh_known_hosts").touch()
     password = _password(base / "redis-password")
@@ -81,7 +84,8 @@ def commands(place: Place) -> dict[str, Command]:
         "ARGOCD_TLS_DATA_PATH": str(base / "tls"),
         "ARGOCD_SSH_DATA_PATH": str(base / "ssh"),
         "ARGOCD_GNUPGHOME": str(base / "gpg"),
-        "ARGOCD_GPG_ENABLED": "false",
+        "ARGOCD_GPG_DATA_PATH": str(base / "gpg-keys"),
+        _VERIFIES: "true" if place.workloads.get(_REPO_SERVER) is True else "false",
         # Its default is one path in /tmp: two sandboxes would answer for each other's credentials.
         "ARGOCD_ASK_PASS_SOCK": str(base / _SOCKET),
         "ARGOCD_PLUGINSOCKFILEPATH": str(base / "plugins"),
@@ -89,7 +93,7 @@ def commands(place: Place) -> dict[str, Command]:
     redis = f"{_HOST}:{ports['redis']}"
     repo_server = f"{_HOST}:{ports['repo-server']}"
     roles = {
-        "argocd-repo-server": (
+        _REPO_SERVER: (
             f"--redis={redis}",
             f"--address={_HOST}",
             f"--port={ports['repo-server']}",
@@ -145,6 +149,13 @@ def commands(place: Place) -> dict[str, Command]:
     return listed
 
 
+def _settings(workload: KubeObject) -> bool | None:
+    """Tell whether a workload says outright that it verifies signatures, as Argo CD does by default: it takes gpg."""
+    containers = workload["spec"]["template"]["spec"].get("containers") or ()
+    variables = [variable for container in containers for variable in container.get("env") or ()]
+    return True if {"name": _VERIFIES, "value": "true"} in variables else None
+
+
 def _password(path: Path) -> str:
     """Return what is in a file; the first time it is made. With another one at every change all would be restarted."""
     if not path.exists():
@@ -180,14 +191,19 @@ ARGOCD = Hosted(
     ),
     kinds=("StatefulSet", "Deployment"),
     selector="app.kubernetes.io/part-of=argocd",
-    workloads=(_CONTROLLER, *_OPTIONAL),
-    settings=lambda _: None,
+    workloads=(_CONTROLLER, _REPO_SERVER, *_OPTIONAL),
+    settings=_settings,
     commands=commands,
     lasting=(_CONTROLLER,),
     unfinished=unfinished,
-    mounts={"argocd-ssh-known-hosts-cm": "ssh", "argocd-tls-certs-cm": "tls"},
+    mounts={
+        "argocd-ssh-known-hosts-cm": "ssh",
+        "argocd-tls-certs-cm": "tls",
+        "argocd-gpg-keys-cm": "gpg-keys",
+    },
 )
 """Starts when its application-controller is installed, and goes on after it until no Application has a finalizer.
 
-API server and ApplicationSet controller run while their own Deployments are there as well.
+API server and ApplicationSet controller run while their own Deployments are there as well. Signatures of commits are
+verified when repo-server's container has ``ARGOCD_GPG_ENABLED=true``, and the machine a ``gpg``.
 """

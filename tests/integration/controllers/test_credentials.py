@@ -33,6 +33,13 @@ MARK = "canary-6c1d02"
 WAIT = 60.0
 SERVER = "https://kubernetes.default.svc"
 ROTATED = ("password", "bearer", "app", "ssh")
+TEAM, OTHERS = PgpKey(), PgpKey("Others <others@example.com>")
+# The repo-server of the sandbox verifies signatures only when it is told to.
+REPO_SERVER = {"name": "argocd-repo-server", "env": [{"name": "ARGOCD_GPG_ENABLED", "value": "true"}]}
+VERIFYING = {
+    "target": {"kind": "Deployment", "name": "argocd-repo-server"},
+    "patch": {"spec": {"template": {"spec": {"containers": [REPO_SERVER]}}}},
+}
 
 
 @dataclass
@@ -66,6 +73,11 @@ class Wired:
             controller=self.controller, name=self.name(case), revision=commit, wait_timeout=WAIT
         )
         return controllers.sync(self.cluster, spec)
+
+    def commit(self, signer: SshKey | PgpKey | None) -> str:
+        """Commit another colour, signed or not; return the commit id."""
+        commit = self.hosts.commit(f"colour-{uuid.uuid4().hex}")
+        return sign_head(self.hosts.root / "config.git", "main", signer.sign) if signer else commit
 
     @contextlib.contextmanager
     def applied(self, cases: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, controllers.ApplicationResult]]:
@@ -113,6 +125,7 @@ def wired(request, cluster, tmp_path_factory):
         known = moved.known_hosts
         if request.param == "argocd":
             options["known_hosts"] += known
+            options |= {"gpg_keys": {key.id: key.public for key in (TEAM, OTHERS)}, "patches": [VERIFYING]}
             spec = controllers.ControllerSpec(**options)
         else:
             spec = controllers.ControllerSpec(name="flux", version="2.9.2", manifests=str(flux_manifest()))
@@ -276,19 +289,14 @@ def test_what_is_wrong_is_said_in_the_controllers_words_with_what_to_do_long_bef
 
 @pytest.mark.parametrize("wired", ["flux"], indirect=True)
 def test_what_flux_is_to_verify_is_delivered_when_it_is_signed_by_a_key_of_the_team_ssh_or_pgp(wired):
-    ssh, pgp = SshKey(), PgpKey()
+    ssh = SshKey()
     keys = ObjectRef("", "v1", "Secret", "flux-system", wired.name("keys"))
     metadata = {"name": keys.name, "namespace": keys.namespace}
-    public = {"team.sshpub": ssh.public, "team.asc": pgp.public}
+    public = {"team.sshpub": ssh.public, "team.asc": TEAM.public}
     wired.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": public})
     options = wired.hosts.kinds("flux")["password"] | {"verify": {"mode": "HEAD", "secret": keys.name}}
     repository = wired.repository("signed", options)
     application = wired.application("signed", options["url"])
-
-    def commit(colour, key=None):
-        made = wired.hosts.commit(colour)
-        return sign_head(wired.hosts.root / "config.git", "main", key.sign) if key else made
-
     strangers = {
         "unsupported signature type": None,
         "SSH signature: unable to verify payload with any of the given authorized keys": SshKey(),
@@ -296,16 +304,44 @@ def test_what_flux_is_to_verify_is_delivered_when_it_is_signed_by_a_key_of_the_t
     }
     try:
         controllers.apply_repository(wired.cluster, repository)
-        for number, (words, stranger) in enumerate(strangers.items()):
-            refused = commit(f"red-{number}", stranger)
+        for words, stranger in strangers.items():
+            commit = wired.commit(stranger)
             with pytest.raises(SyncFailedError, match="signature verification") as caught:
                 controllers.apply_application(wired.cluster, application)
             assert words in caught.value.message
-            assert refused in caught.value.message
+            assert commit in caught.value.message
             assert "verify" in caught.value.hint
-        for colour, key in (("pink", ssh), ("green", pgp)):
-            signed = commit(colour, key)
-            assert controllers.apply_application(wired.cluster, application).revision == signed
+        for key in (ssh, TEAM):
+            commit = wired.commit(key)
+            assert controllers.apply_application(wired.cluster, application).revision == commit
     finally:
         wired.remove(repository, application)
         wired.cluster.delete(keys)
+
+
+@pytest.mark.parametrize("wired", ["argocd"], indirect=True)
+def test_what_a_project_of_argocd_is_to_take_is_delivered_when_it_is_signed_by_a_key_of_the_team(wired):
+    project = controllers.ProjectSpec(
+        name=wired.name("signed"),
+        destinations=[{"namespace": "*", "server": SERVER}],
+        cluster_resources=[{"group": "", "kind": "Namespace"}],
+        signature_keys=[TEAM.id],
+    )
+    access = wired.hosts.under(wired.name("signed"), wired.hosts.kinds("argocd")["password"])
+    repository = wired.repository("signed", access)
+    application = wired.application("signed", access["url"], project=project.name)
+    try:
+        controllers.apply_wiring(wired.cluster, project)
+        controllers.apply_repository(wired.cluster, repository)
+        refused = {"unsigned": None, "signed with key not in keyring": PgpKey(), "signed with unallowed key": OTHERS}
+        for words, key in refused.items():
+            commit = wired.commit(key)
+            with pytest.raises(SyncFailedError, match=words) as caught:
+                controllers.apply_application(wired.cluster, application)
+            assert commit in caught.value.message
+            assert "gpg_keys" in caught.value.hint
+        commit = wired.commit(TEAM)
+        assert controllers.apply_application(wired.cluster, application).revision == commit
+    finally:
+        wired.remove(repository, application)
+        controllers.remove_wiring(wired.cluster, project)

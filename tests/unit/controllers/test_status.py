@@ -209,6 +209,10 @@ def test_a_path_that_became_empty_is_explained():
         ("Get https://git.example.com: Proxy Authentication Required", "proxy"),
         ("`kustomize build x` failed: accumulating resources: no such file or directory", "kustomization"),
         ("namespace 'a' do not match any of the allowed destinations in project 'b'", "AppProject"),
+        ("GIT/GPG: Failed verifying revision 1a by 'Proxy Connect': unsigned (key_id=)", "signature_keys"),
+        ("Target revision 1a in Git is not signed, but a signature is required", "signature_keys"),
+        ("Found good signature made with RSA key 4A, but this key is not allowed in AppProject", "signature_keys"),
+        ("Could not verify commit signature on revision '1a', check logs for more information.", "signature_keys"),
         ("something new", ""),
     ],
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import pytest
@@ -99,6 +100,20 @@ def test_changed_arguments_of_argo_cd_change_nothing(seen):
     before = seen.workloads
     seen.take(event("argocd", args=["--app-resync=60"]))
     assert seen.workloads == before
+
+
+def test_argo_cd_verifies_signatures_when_its_repo_server_says_so_outright(seen, place):
+    told = event("argocd", name="argocd-repo-server")
+    seen.take(told)
+    assert seen.workloads == {CONTROLLER: None, "argocd-repo-server": None}
+    [container] = told.object["spec"]["template"]["spec"]["containers"]
+    container["env"] = [{"name": "ARGOCD_GPG_ENABLED", "value": "true"}]
+    seen.take(told)
+    given = place(*seen.workloads)
+    assert [
+        ARGOCD.commands(dataclasses.replace(given, workloads=workloads))["argocd-repo-server"].env["ARGOCD_GPG_ENABLED"]
+        for workloads in (given.workloads, seen.workloads)
+    ] == ["false", "true"]
 
 
 def test_of_flux_every_deployment_decides_for_itself():

@@ -29,6 +29,14 @@ _TRANSIENT = re.compile(
 )
 # The first one that fits counts: what is particular stands before what is general.
 _HINTS = (
+    # What people call themselves is in these messages.
+    (
+        r"GIT/GPG: |signature made with \w+ key|verify commit signature|but a signature is required",
+        (
+            "The project takes only what is signed by one of its signature_keys: sign it with such a key. The key has "
+            "to be in gpg_keys of the controller, too; Argo CD's pods see it about a minute later."
+        ),
+    ),
     (r"(?i)proxy authentication required|proxy connect", "The proxy refuses: check its URL, user name and password."),
     (
         r"(?i)installation id|/access_tokens",
