@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A registry of OCI artifacts with a password, for reading: as much of the distribution specification as Flux uses."""
+"""A registry of OCI artifacts, for reading: as much of the distribution specification as Flux uses."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ _REFUSALS = {
 
 
 class Registry(HttpServer):
-    """Serves artifacts on 127.0.0.1 while it is entered.
+    """Serves artifacts on 127.0.0.1 while it is entered, to everybody without a user name.
 
     Attributes:
         address: ``127.0.0.1:PORT``. Clients take HTTP for an address of the machine itself.
     """
 
-    def __init__(self, username: str, password: str) -> None:
-        self._login = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+    def __init__(self, username: str = "", password: str = "") -> None:
+        login = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+        self._login = login if username else None
         self._blobs: dict[str, bytes] = {}
         self._tags: dict[str, dict[str, str]] = {}
         super().__init__(self._handler())
@@ -108,7 +109,7 @@ class Registry(HttpServer):
                 self._answer(with_content=False)
 
             def _answer(self, *, with_content: bool) -> None:
-                allowed = self.headers.get("Authorization") == registry._login
+                allowed = registry._login in (None, self.headers.get("Authorization"))
                 found = registry._found(self.path.partition("?")[0]) if allowed else None
                 status = HTTPStatus.OK if found else HTTPStatus.NOT_FOUND if allowed else HTTPStatus.UNAUTHORIZED
                 kind, content = found or ("application/json", _REFUSALS[status])

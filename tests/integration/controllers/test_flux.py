@@ -280,6 +280,110 @@ def test_a_folder_of_oci_artifacts_is_synced_with_the_password_of_the_registry_a
             cluster.delete(ObjectRef("", "v1", "Namespace", "", name))
 
 
+SETTINGS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: settings}}
+data: {{color: {}, size: "{{{{ .Values.size }}}}"}}
+"""
+
+
+def chart_of(color):
+    """Return the templates of a chart with a ConfigMap."""
+    return {"settings.yaml": SETTINGS.format(color)}
+
+
+def chart_spec(name, **options):
+    """Return an application that is a chart."""
+    defaults = {"helm": {"values": {"size": 2}}, "destination_namespace": name, "create_namespace": True}
+    return controllers.ApplicationSpec(
+        controller="flux", name=name, **{**defaults, "wait_timeout": 60.0, "remediation": 3, **options}
+    )
+
+
+def test_a_chart_in_a_private_registry_follows_its_versions_is_healed_and_is_gone_with_the_application(cluster, flux):
+    name = f"svc-{uuid.uuid4().hex[:6]}"
+    settings = ObjectRef("", "v1", "ConfigMap", name, "settings")
+    spec = chart_spec(name, repository=name, repository_type="oci", drift_detection="enabled")
+    sync = controllers.SyncSpec(controller="flux", name=name, wait_timeout=60.0)
+    with Registry("ci", PASSWORD) as registry:
+        pushed = registry.push_chart("charts/web", "1.0.0", chart_of("red"))
+        repository = controllers.RepositorySpec(
+            controller="flux", name=name, type="oci", url=f"oci://{registry.address}/charts/web", semver="1.x",
+            username="ci", password=PASSWORD,
+            layer_selector={"media_type": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "operation": "copy"},
+        )  # fmt: skip
+        try:
+            controllers.apply_repository(cluster, dataclasses.replace(repository, password="not-the-password"))
+            planned = controllers.apply_application(cluster, spec, check=True)
+            assert [str(change.action) for change in planned.changes] == ["create", "create"]
+            with pytest.raises(SyncFailedError, match="UNAUTHORIZED: authentication required") as caught:
+                controllers.apply_application(cluster, spec)
+            assert "credentials" in caught.value.hint
+            assert "not-the-password" not in str(caught.value)
+            controllers.apply_repository(cluster, repository)
+            first = controllers.apply_application(cluster, spec)
+            assert (f"sha256:{first.revision}", first.sync, first.health) == (pushed, "Synced", "Healthy")
+            assert cluster.get(settings)["data"] == {"color": "red", "size": "2"}
+            assert not controllers.apply_application(cluster, spec).changed
+            # A tag can not hold the "+" of a version.
+            pushed = registry.push_chart("charts/web", "1.1.0+build.7", chart_of("blue")).removeprefix("sha256:")
+            result = controllers.sync(cluster, dataclasses.replace(sync, revision=pushed))
+            assert (result.revision, result.changed) == (pushed, True)
+            assert cluster.get(settings)["data"] == {"color": "blue", "size": "2"}
+            assert controllers.sync(cluster, sync, check=True).changed is False
+            cluster.patch(settings, {"data": {"color": "pink"}})
+            controllers.sync(cluster, sync)
+            assert cluster.get(settings)["data"]["color"] == "blue"
+        finally:
+            removed = controllers.remove_application(cluster, spec)
+            assert [change.ref.kind for change in removed.changes] == ["HelmRelease", "Namespace"]
+            assert len(controllers.remove_repository(cluster, repository)) == 2
+            assert cluster.find(settings) is None
+
+
+def test_a_chart_of_a_public_registry_has_a_source_of_its_own_by_version_range_or_digest(cluster, flux):
+    name = f"svc-{uuid.uuid4().hex[:6]}"
+    settings = ObjectRef("", "v1", "ConfigMap", "default", "settings")
+    source = ObjectRef("source.toolkit.fluxcd.io", "v1", "OCIRepository", "flux-system", name)
+
+    with Registry() as registry:
+        registry.push_chart("charts/web", "1.0.0", chart_of("red"))
+        pushed = registry.push_chart("charts/web", "1.1.0", chart_of("blue"))
+        url = f"oci://{registry.address}/charts"
+        charts = controllers.RepositorySpec(controller="flux", name=f"{name}-charts", type="helm", url=url)
+
+        def declare(helm, **where):
+            # Not a namespace of its own, whose deletion takes seconds.
+            spec = chart_spec(
+                name, helm=helm, destination_namespace="default", create_namespace=False, **(where or {"url": url})
+            )
+            return controllers.apply_application(cluster, spec)
+
+        try:
+            with pytest.raises(SyncFailedError, match="MANIFEST_UNKNOWN") as caught:
+                declare({"chart": "web", "version": "7.0.0"})
+            assert "version" in caught.value.hint
+            declare({"chart": "web", "version": "1.0.0"})
+            assert cluster.get(settings)["data"]["color"] == "red"
+            newest = declare({"chart": "web", "version": "1.x"})
+            assert f"sha256:{newest.revision}" == pushed
+            assert cluster.get(settings)["data"]["color"] == "blue"
+            assert declare({"version": pushed}, url=f"{url}/web").revision == newest.revision
+            # Flux has no status for a registry of charts, and here it has to be told that there is no TLS.
+            controllers.apply_repository(cluster, charts)
+            cluster.patch(source._replace(kind="HelmRepository", name=charts.name), {"spec": {"insecure": True}})
+            declare({"chart": "web", "version": "1.0.0"}, repository=charts.name)
+            assert cluster.get(settings)["data"]["color"] == "red"
+            assert cluster.find(source) is None, "it is not needed any more"
+            declare({"chart": "web", "version": "1.1.0"})
+        finally:
+            removed = controllers.remove_application(cluster, chart_spec(name, url=url))
+            assert [change.ref.kind for change in removed.changes] == ["HelmRelease", "OCIRepository"]
+            controllers.remove_repository(cluster, charts)
+        assert cluster.find(source) is None
+
+
 def test_a_source_of_an_application_and_a_connected_repository_of_one_name_leave_each_other_alone(
     cluster, repository, service
 ):
