@@ -64,7 +64,7 @@ class RepositoryArgs(TypedDict):
     semver: NotRequired[pulumi.Input[str]]
     """Flux: range of versions that the source follows, for example >=1.2.0 <2."""
     commit: NotRequired[pulumi.Input[str]]
-    """Flux: commit that the source stays at."""
+    """Flux: commit that the source stays at; of OCI artifacts the digest, sha256:..."""
     interval: NotRequired[pulumi.Input[str]]
     """Flux: how often the source is looked at. Default: 1m."""
     ignore: NotRequired[pulumi.Input[str]]

@@ -190,7 +190,7 @@ class ApplicationSpec:
         hints = {
             "chart": "Leave it out: the URL of the repository is that of the chart. A registry with many charts is a "
             "repository of type helm, without repository_type here.",
-            "version": "Leave it out: which version is taken is said by tag or semver of the repository.",
+            "version": "Leave it out: which version is taken is said by tag, semver or commit of the repository.",
         }
         for name, hint in hints.items():
             if name in self.helm:

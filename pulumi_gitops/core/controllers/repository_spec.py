@@ -21,14 +21,15 @@ _SCP = re.compile(r"([A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!//)[^\s]+")
 _ARGOCD_ONLY = ("template", "project", "no_proxy")
 _FLUX_ONLY = ("branch", "tag", "semver", "commit", "interval", "ignore", "include", "verify", "layer_selector",
               "known_hosts", "ca_cert")  # fmt: skip
-_GIT_ONLY = ("branch", "commit", "include", "bearer_token", "ssh_private_key", "known_hosts", "github_app_id",
+_GIT_ONLY = ("branch", "include", "bearer_token", "ssh_private_key", "known_hosts", "github_app_id",
              "github_app_installation_id", "github_app_private_key", "github_app_url")  # fmt: skip
 # Sources of Flux are of different kinds, with different fields.
 _NOT_OF = {
     "git": ("layer_selector",),
-    "helm": (*_GIT_ONLY, "tag", "semver", "ignore", "verify", "layer_selector", "proxy"),
+    "helm": (*_GIT_ONLY, "commit", "tag", "semver", "ignore", "verify", "layer_selector", "proxy"),
     "oci": _GIT_ONLY,
 }
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LAYER_OPERATIONS = ("extract", "copy")
 
 
@@ -72,7 +73,7 @@ class RepositorySpec:
         branch: Branch that the source follows. Flux; default ``main``, unless one of the next three is given.
         tag: Tag that it follows instead.
         semver: Range of versions that it follows instead: ``>=1.2.0 <2``.
-        commit: Commit that it stays at instead.
+        commit: Commit that it stays at instead; of OCI artifacts the digest, ``sha256:...``.
         interval: How often the source is looked at. Flux.
         ignore: Paths to leave out, as in a .gitignore file. Flux.
         include: Other repositories to copy in: name -> folder. Flux.
@@ -206,6 +207,12 @@ class RepositorySpec:
         if self.controller == "flux":
             refuse(self, _NOT_OF[self.type], f"a repository of type {self.type}, for Flux,")
             self._check_layer()
+            if self.type == "oci" and self.commit is not None and not _DIGEST.fullmatch(self.commit):
+                raise InputError(
+                    f"repository {self.name}: commit {self.commit!r} is not the digest of an OCI artifact",
+                    hint="sha256: and 64 hexadecimal digits. For a tag there is tag.",
+                    details={"property": "commit"},
+                )
             if self.ssh_private_key is not None and not self.known_hosts:
                 raise InputError(
                     f"repository {self.name}: known_hosts is missing, without which Flux uses no SSH",

@@ -193,3 +193,24 @@ def test_names_of_other_languages_are_translated_in_a_chart_but_not_in_its_value
     assert made["spec"][0] == "secret"
     helm = made["spec"][1]["source"]["helm"]
     assert helm == {"valueFiles": ["x.yaml"], "releaseName": "web", "valuesObject": values}
+
+
+def test_names_of_other_languages_are_translated_in_a_layer_selector(provider: Provider):
+    layer = {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "operation": "copy"}
+    url = "oci://registry.example.com/charts/shop"
+    provider.construct("Repository", {**FLUX_REPOSITORY, "type": "oci", "url": url, "layerSelector": layer})
+    made = plain(registered(provider, "kubernetes:source.toolkit.fluxcd.io/v1:OCIRepository").object)
+    assert made["spec"]["layerSelector"] == layer
+
+
+def test_what_a_chart_in_a_registry_consists_of_is_known_in_a_preview_before_its_version_is(provider: Provider):
+    inputs = {
+        "controller": "flux",
+        "url": "oci://registry.example.com/charts/shop",
+        "destinationNamespace": "shop",
+        "helm": {"version": UNKNOWN},
+    }
+    provider.construct("Application", inputs, dryRun=True)
+    source = plain(registered(provider, "kubernetes:source.toolkit.fluxcd.io/v1:OCIRepository").object)
+    release = plain(registered(provider, "kubernetes:helm.toolkit.fluxcd.io/v2:HelmRelease").object)
+    assert source["metadata"]["name"] == release["metadata"]["name"] == "shop"

@@ -53,6 +53,7 @@ CASES = {
          "proxy": "http://proxy.example.com", "semver": "1.x", "ignore": "*.md",
          "verify": {"provider": "cosign", "secret": "keys"}},
         {"url": "oci://registry.example.com/manifests", "type": "oci", "tag": "1.2.3"},
+        {"url": "oci://registry.example.com/manifests", "type": "oci", "commit": "sha256:" + 64 * "a"},
         {"url": "oci://registry.example.com/charts/web", "type": "oci", "semver": "1.x",
          "layer_selector": {"media_type": "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
                             "operation": "copy"}},

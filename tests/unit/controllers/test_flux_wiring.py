@@ -85,6 +85,8 @@ def test_helm_and_oci_repositories_are_sources_of_their_own_kinds():
     [oci] = repository(type="oci", url="oci://registry.example.com/manifests", tag="1.2.3")
     assert (helm["kind"], oci["kind"]) == ("HelmRepository", "OCIRepository")
     assert oci["spec"]["ref"] == {"tag": "1.2.3"}
+    [pinned] = repository(type="oci", url="oci://registry.example.com/manifests", commit=DIGEST)
+    assert pinned["spec"]["ref"] == {"digest": DIGEST}
 
 
 def test_a_registry_of_charts_is_an_oci_helm_repository():
@@ -254,6 +256,7 @@ def test_a_chart_is_a_helm_release():
                                  helm={"version": "1.2.3"}), "path '' is not a folder"),
         (lambda: repository(layer_selector={"operation": "copy"}), "type git, for Flux, has no option layer_selector"),
         (lambda: repository(type="helm", layer_selector={"operation": "copy"}), "helm, for Flux, has no option layer"),
+        (lambda: repository(type="oci", url="oci://registry.example.com/a", commit=40 * "a"), "not the digest of an"),
         (lambda: repository(type="oci", url="oci://registry.example.com/a", layer_selector={"operation": "move"}),
          "layer_selector operation 'move' is none of extract, copy"),
         (lambda: repository(type="oci", url="oci://registry.example.com/a", layer_selector={"mediaType": "x"}),

@@ -119,7 +119,7 @@ def _ref_of(spec: RepositorySpec) -> dict[str, str]:
     for name in ("commit", "semver", "tag"):
         value = getattr(spec, name)
         if value:
-            return {name: value}
+            return {"digest" if name == "commit" and spec.type == "oci" else name: value}
     return {"branch": spec.branch or DEFAULT_BRANCH} if spec.type == "git" else {"tag": "latest"}
 
 

@@ -37,8 +37,8 @@ options:
   type:
     description:
       - What is behind the URL - a Git repository, a Helm repository, or OCI artifacts.
-      - With Flux tokens, SSH keys, GitHub Apps, O(branch), O(commit) and O(include) are for V(git) alone, and V(helm)
-        has no O(repository_proxy), O(tag), O(semver), O(ignore) and O(verify) either.
+      - With Flux tokens, SSH keys, GitHub Apps, O(branch) and O(include) are for V(git) alone, and V(helm) has no
+        O(repository_proxy), O(commit), O(tag), O(semver), O(ignore) and O(verify) either.
       - With Flux V(oci) is one artifact, which may be a chart. An C(oci://) registry with many charts is V(helm).
       - To remove a repository from Flux it is needed, too, unless it is V(git).
     type: str
@@ -111,7 +111,7 @@ options:
     description: Range of versions to follow, the newest of which is taken. Flux only.
     type: str
   commit:
-    description: Commit to stay at. Flux only.
+    description: Commit to stay at; of OCI artifacts the digest, V(sha256:...). Flux only.
     type: str
   interval:
     description: How often Flux looks at the repository. Flux only.
