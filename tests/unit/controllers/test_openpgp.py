@@ -55,7 +55,9 @@ def test_a_key_under_its_id_gets_into_the_config_map_that_argocd_reads(text):
 
 
 @pytest.mark.parametrize(
-    "name", ["team", TEAM.id[8:], TEAM.fingerprint, f"0x{TEAM.id}", "4aee18f83afdeb23", 41 * 10**14]
+    "name",
+    ["team", TEAM.id[8:], TEAM.fingerprint, f"0x{TEAM.id}", "4aee18f83afdeb23", 41 * 10**14],
+    ids=["word", "short", "fingerprint", "0x", "small letters", "number"],
 )
 def test_a_name_that_is_not_the_id_of_a_key_is_refused(name):
     with pytest.raises(InputError, match=r"gpg_keys: .* is not the id of a key") as caught:
@@ -86,6 +88,7 @@ def test_a_name_that_is_not_the_id_of_a_key_is_refused(name):
         (armoured(b"\xc6\xe1" + DATA), "a packet has no length"),
         (armoured(b"\x9b" + DATA), "a packet has no length"),
     ],
+    ids=map(str, range(18)),
 )  # fmt: skip
 def test_what_is_not_the_one_public_key_of_that_id_is_refused_and_not_repeated(text, words):
     with pytest.raises(InputError, match=words) as caught:
@@ -94,7 +97,7 @@ def test_what_is_not_the_one_public_key_of_that_id_is_refused_and_not_repeated(t
     assert not text or text not in str(caught.value.as_dict())
 
 
-@pytest.mark.parametrize("key", ["team", "4aee18f83afdeb23", TEAM.id[8:]])
+@pytest.mark.parametrize("key", ["team", "4aee18f83afdeb23", TEAM.id[8:]], ids=["word", "small letters", "short"])
 def test_a_project_takes_ids_and_fingerprints_of_keys_and_nothing_that_would_never_match(key):
     project = ProjectSpec(name="team", signature_keys=[TEAM.id, OTHER.fingerprint])
     assert project.objects()[0]["spec"]["signatureKeys"] == [{"keyID": TEAM.id}, {"keyID": OTHER.fingerprint}]
