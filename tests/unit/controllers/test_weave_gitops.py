@@ -154,7 +154,8 @@ def unready(*, source="", release="", findings=()):
         ({"findings": ["event Failed: failed to fetch index.yaml : 404 Not Found"]}, "is not there: check mirror"),
         ({"source": "GET https://ghcr.io/v2/...: 403 Forbidden"}, "logs in nowhere"),
         ({"source": "dial tcp: lookup charts.example.com: no such host", "release": "404"}, "from inside the cluster"),
-        ({"release": "chart weave-gitops@4.0.36: values don't meet the specifications"}, "correct values"),
+        ({"release": "Helm upgrade failed for release x with chart y@1: values don't meet"}, "correct values"),
+        ({"release": "Helm install failed for release x: services is forbidden: 403"}, "the API server complains"),
     ],
 )
 def test_what_flux_says_comes_with_what_to_do(told, hint):
