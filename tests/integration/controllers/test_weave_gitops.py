@@ -19,6 +19,7 @@ from pulumi_gitops.core.errors import ControllerMissingError, InputError, Owners
 from pulumi_gitops.core.git import commit_files
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.sandbox import bin_dir, flux_manifest
+from tests.support.registry import Registry
 from tests.support.weave import Dashboard, chart, helm_repository
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
@@ -238,3 +239,27 @@ def test_flux_installs_the_chart_and_takes_it_away(cluster, sandbox, secret, tmp
             controllers.uninstall(cluster, ControllerSpec(name="flux"))
         controllers.uninstall(cluster, ControllerSpec(name="weave_gitops"))
     assert {name for name in there(cluster) if "ReplicaSet" not in name} <= before
+
+
+def test_another_version_of_the_chart_replaces_the_one_that_flux_has_installed(cluster, flux):
+    page = ObjectRef("", "v1", "ConfigMap", SYSTEM, "page")
+    template = "{apiVersion: v1, kind: ConfigMap, metadata: {name: page}, data: {colour: %s}}"
+    with Registry() as registry:
+
+        def release(version):
+            # From a registry, and a chart of our own: upstream has published one version only.
+            manifests = f"oci://{registry.address}/charts/weave-gitops:{version}"
+            return dashboard(method="helm_release", manifests=manifests, version=version)
+
+        for number, colour in (("1.0.0", "blue"), ("1.1.0", "red")):
+            registry.push_chart("charts/weave-gitops", number, {"page.yaml": template % colour})
+            result = controllers.install(cluster, release(number))
+            assert cluster.get(page)["data"] == {"colour": colour}
+            assert controllers.installed(cluster, "weave_gitops").version == number
+            assert not controllers.install(cluster, release(number)).changed
+        assert {item.ref.kind for item in result.inventory} == {"OCIRepository", "HelmRelease"}
+        # Lower ones are as good.
+        controllers.install(cluster, release("1.0.0"))
+        assert cluster.get(page)["data"] == {"colour": "blue"}
+        controllers.uninstall(cluster, ControllerSpec(name="weave_gitops"))
+    assert cluster.find(page) is None

@@ -20,7 +20,9 @@ from pulumi_gitops.core.controllers import (
 )
 from pulumi_gitops.core.controllers.traits import dependents
 from pulumi_gitops.core.controllers.weave_gitops import admin, chart
+from pulumi_gitops.core.controllers.weave_gitops import by_flux as by_flux_module
 from pulumi_gitops.core.controllers.weave_gitops.by_flux import explained
+from pulumi_gitops.core.deploy import Action, Change, DeployResult
 from pulumi_gitops.core.errors import InputError, NotReadyError
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.core.redact import redact
@@ -151,6 +153,10 @@ def unready(*, source="", release="", findings=()):
     ("told", "hint"),
     [
         ({"release": "no 'weave-gitops' chart with version matching '4.0.36' found"}, "is not there: check mirror"),
+        (
+            {"source": "GET http://registry/v2/x/manifests/9.9.9: MANIFEST_UNKNOWN: manifest unknown"},
+            "is not",
+        ),
         ({"findings": ["event Failed: failed to fetch index.yaml : 404 Not Found"]}, "is not there: check mirror"),
         ({"source": "GET https://ghcr.io/v2/...: 403 Forbidden"}, "logs in nowhere"),
         ({"source": "dial tcp: lookup charts.example.com: no such host", "release": "404"}, "from inside the cluster"),
@@ -168,6 +174,32 @@ def test_what_flux_says_comes_with_what_to_do(told, hint):
 
 def test_what_nobody_knows_of_stays_as_it_is():
     assert explained(unready(release="the moon is full")).hint == "Run again."
+
+
+@pytest.mark.parametrize(
+    ("options", "changed", "waited"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"wait": False}, True, False),
+        ({"mirror": "https://charts.example.com"}, True, False),
+    ],
+    ids=["registry", "unchanged", "without waiting", "the HelmRelease has the version"],
+)
+def test_another_version_in_a_registry_is_waited_for_as_the_release_stays_ready_meanwhile(
+    monkeypatch, options, changed, waited
+):
+    release, _ = controller_release(spec(method="helm_release", **options))
+    changes = (Change(Action.CONFIGURE if changed else Action.UNCHANGED, ObjectRef.of(release.objects[0])),)
+    result = DeployResult(revision=2, digest="", changes=changes)
+    awaited = []
+    monkeypatch.setattr(by_flux_module, "deploy", lambda *_, **__: result)
+    monkeypatch.setattr(by_flux_module, "_try_again", lambda *_: None)
+    monkeypatch.setattr(by_flux_module.Wait, "run", lambda wait: awaited.append((wait.ref.kind, wait.timeout)))
+    assert by_flux_module.deploy_chart(None, release) is result
+    assert awaited == ([("HelmRelease", 300.0)] if waited else [])
+    by_flux_module.deploy_chart(None, release, check=True)
+    assert len(awaited) == int(waited), "a check waits for nothing"
 
 
 # --- who logs in -----------------------------------------------------------------------------------------------------
