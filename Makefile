@@ -15,6 +15,9 @@ ifeq ($(origin CONTEXT),environment)
 CONTEXT :=
 endif
 
+# Playbooks and Pulumi start thousands of processes, and each would compile all that it imports: half of its time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo test lint format types layers bench collection constraints clean
