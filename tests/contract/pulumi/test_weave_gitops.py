@@ -91,7 +91,8 @@ def test_flux_installs_changes_and_removes_the_chart_and_says_why_it_can_not(
         index = tmp_path / "index.yaml"
         there = index.read_text()
 
-        # The repository has another version than the one that is asked for.
+        # The repository has another version than the one that is asked for. The quota is for later.
+        cluster.create(QUOTA)
         index.write_text(there.replace(VERSION, "4.0.1"))
         with pytest.raises(grpc.RpcError) as caught:
             on_cluster.create("Controller", told)
@@ -102,8 +103,7 @@ def test_flux_installs_changes_and_removes_the_chart_and_says_why_it_can_not(
         assert CANARY not in reason
         index.write_text(there)
 
-        # Flux gives up when the API server refuses; with the quota gone the same program succeeds.
-        cluster.create(QUOTA)
+        # With the version there the API server refuses, and Flux gives up; with the quota gone the same succeeds.
         with pytest.raises(grpc.RpcError) as caught:
             on_cluster.update("Controller", kept.id, kept.properties, told)
         kept = status_detail(caught.value, pb.ErrorResourceInitFailed)

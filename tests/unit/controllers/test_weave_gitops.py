@@ -23,6 +23,7 @@ from pulumi_gitops.core.controllers.weave_gitops import admin, chart
 from pulumi_gitops.core.controllers.weave_gitops import by_flux as by_flux_module
 from pulumi_gitops.core.controllers.weave_gitops.by_flux import explained
 from pulumi_gitops.core.deploy import Action, Change, DeployResult
+from pulumi_gitops.core.deploy.order import ranks, removal_order
 from pulumi_gitops.core.errors import InputError, NotReadyError
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.core.redact import redact
@@ -71,6 +72,16 @@ def test_flux_installs_the_chart_of_upstream_under_the_name_that_we_would_give_i
     assert declared["chartRef"] == {"kind": "OCIRepository", "name": "weave-gitops"}
     assert (declared["releaseName"], declared["targetNamespace"]) == ("weave-gitops", "flux-system")
     assert "values" not in declared
+
+
+@pytest.mark.parametrize("mirror", [None, "https://charts.example.com"], ids=["registry", "repository"])
+def test_the_release_comes_after_its_source_and_goes_before_it(mirror):
+    release, _ = controller_release(spec(method="helm_release", mirror=mirror))
+    source, declared = (ObjectRef.of(obj).key for obj in release.objects)
+    order = ranks(release.objects)
+    assert order[source] < order[declared]
+    going = removal_order(release.objects)
+    assert going[declared] < going[source]
 
 
 def test_flux_installs_the_chart_that_manifests_or_a_mirror_name():

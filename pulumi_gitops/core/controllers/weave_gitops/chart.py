@@ -97,6 +97,10 @@ def release_objects(spec: ControllerSpec) -> list[KubeObject]:
     if spec.patches:
         patches = [for_kustomize(*check_patch(entry, number)) for number, entry in enumerate(spec.patches, start=1)]
         release["spec"]["postRenderers"] = [{"kustomize": {"patches": patches}}]
+    # Flux would look again only at its next interval if the release came first; and on removal the release goes first.
+    found = ObjectRef.of(source)
+    needs = f"{found.group}/namespaces/{found.namespace}/{found.kind}/{found.name}"
+    release["metadata"]["annotations"] = {"config.kubernetes.io/depends-on": needs}
     return [source, release]
 
 
