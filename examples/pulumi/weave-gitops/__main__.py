@@ -6,6 +6,7 @@ import pulumi
 import pulumi_gitops as gitops
 
 config = pulumi.Config()
+method = config.get("method") or "manifests"
 flux = gitops.Flux("flux", {"version": "2.9.2", "lock_file": "gitops.lock"})
 login = gitops.Release(
     "dashboard-login",
@@ -19,16 +20,15 @@ login = gitops.Release(
         },
     },
 )
-dashboard = gitops.WeaveGitOps(
-    "dashboard",
-    {
-        "version": "0.38.0",
-        "lock_file": "gitops.lock",
-        "admin_secret": "dashboard-login",
-        "values": {"logLevel": "warn"},
-    },
-    opts=pulumi.ResourceOptions(depends_on=[login]),
-)
+settings: gitops.WeaveGitOpsArgs = {
+    "version": "0.38.0",
+    "method": method,
+    "admin_secret": "dashboard-login",
+    "values": {"logLevel": "warn"},
+}
+if method == "manifests":  # with helm_release it is Flux that fetches the chart
+    settings["lock_file"] = "gitops.lock"
+dashboard = gitops.WeaveGitOps("dashboard", settings, opts=pulumi.ResourceOptions(depends_on=[login]))
 
 pulumi.export("flux", flux.version)
 pulumi.export("dashboard", dashboard.version)

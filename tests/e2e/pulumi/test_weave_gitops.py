@@ -15,12 +15,13 @@ from pulumi_gitops.core.controllers.lockfile import Lock
 from pulumi_gitops.core.git import commit_files
 from pulumi_gitops.core.objects import ObjectRef
 from pulumi_gitops.sandbox import flux_manifest
-from tests.support.weave import Dashboard, chart_url, packed
+from tests.support.weave import Dashboard, chart_url, helm_repository, packed
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "pulumi" / "weave-gitops"
 SYSTEM = "flux-system"
+DEPLOYMENT = ObjectRef("apps", "v1", "Deployment", SYSTEM, "weave-gitops")
 PASSWORD, OTHER = "canary-4742-password", "canary-4742-other"
 
 
@@ -58,7 +59,7 @@ def application(sandbox, namespace):
 
 
 def test_people_log_in_and_see_what_flux_does_and_a_refresh_notices_another_password(
-    example, application, cluster, sandbox
+    example, application, cluster, sandbox, tmp_path
 ):
     example.pulumi("config", "set", "--secret", "password", stdin=PASSWORD)
     said = example.up()
@@ -91,6 +92,23 @@ def test_people_log_in_and_see_what_flux_does_and_a_refresh_notices_another_pass
     )
     assert "ciphertext" in installed["values"]
 
+    # Flux takes over: what was installed goes first. The mirror is only as nobody reaches upstream from here.
+    charts = tmp_path / "charts"
+    charts.mkdir()
+    with helm_repository(charts) as url:
+        main = example.folder / "__main__.py"
+        main.write_text(main.read_text().replace('"method": method,', f'"method": method, "mirror": "{url}",'))
+        example.pulumi("config", "set", "method", "helm_release")
+        before = cluster.get(DEPLOYMENT)["metadata"]["uid"]
+        previewed = example.pulumi("preview", "--diff")
+        assert "HelmRelease/flux-system/weave-gitops" in previewed
+        assert cluster.get(DEPLOYMENT)["metadata"]["uid"] == before
+        replaced = example.up()
+        labels = cluster.get(DEPLOYMENT)["metadata"]["labels"]
+        assert labels["helm.toolkit.fluxcd.io/name"] == "weave-gitops"
+        assert Dashboard(sandbox).login("admin", OTHER)
+        again = example.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
+        assert not [text for text in (previewed, replaced, again, example.state()) if OTHER in text]
     example.pulumi("destroy", "--yes", "--skip-preview")
     assert cluster.find(ObjectRef("", "v1", "Namespace", "", SYSTEM)) is None
     roles = cluster.list("rbac.authorization.k8s.io/v1", "ClusterRole")
