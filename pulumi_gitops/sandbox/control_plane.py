@@ -181,6 +181,8 @@ def _apiserver(state: State) -> tuple[str, ...]:
         # Pods are simulated: they need no token, and their creation does not wait for a service account.
         "--disable-admission-plugins=ServiceAccount",
         "--profiling=false",
+        # The cache keeps the last hundred states of large objects: hundreds of megabytes.
+        "--watch-cache-sizes=customresourcedefinitions.apiextensions.k8s.io#0",
     )
 
 

