@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from .. import redact
 from ..errors import ClusterConfigError
+from ..proxies import in_networks, login_of, proxy_of_environment
 from . import kubeconfig
 from .settings import ConnectionOptions, Endpoint
 
@@ -133,13 +134,14 @@ def _endpoint(
         raise ClusterConfigError(f"{origin}: {server!r} is not an http or https URL")
     if options.impersonate_user or options.impersonate_groups:
         headers = _impersonating(headers, options)
+    proxy = _proxy_for(options, server, proxy)
     return Endpoint(
         server=server,
         ssl_context=context,
         headers=headers,
         tls_server_name=options.tls_server_name or tls_server_name,
-        proxy=_proxy_for(options, server, proxy),
-        proxy_headers=_proxy_headers(options.proxy_headers),
+        proxy=proxy,
+        proxy_headers=_proxy_headers(options.proxy_headers, proxy),
         impersonate_groups=options.impersonate_groups,
         namespace=namespace,
         request_timeout=options.request_timeout,
@@ -320,29 +322,25 @@ def _load_certificate(context: ssl.SSLContext, cert: tuple[str | bytes, str | by
 
 
 def _proxy_for(options: ConnectionOptions, server: str, from_kubeconfig: str) -> str:
-    from urllib.request import getproxies, proxy_bypass
-
-    proxy = options.proxy or from_kubeconfig
     host = urlsplit(server).hostname or ""
     if options.no_proxy is not None:
-        for entry in (part.strip().lstrip(".") for part in options.no_proxy.split(",")):
-            if entry and (entry in ("*", host) or host.endswith("." + entry)):
-                return ""
-    if proxy:
-        return proxy
-    if proxy_bypass(host):
-        return ""
-    return getproxies().get(urlsplit(server).scheme, "")
+        entries = [part.strip().lstrip(".") for part in options.no_proxy.split(",")]
+        named = any(entry and (entry in ("*", host) or host.endswith("." + entry)) for entry in entries)
+        if named or in_networks(host, entries):
+            return ""
+    return options.proxy or from_kubeconfig or proxy_of_environment(server)
 
 
-def _proxy_headers(headers: Mapping[str, Any] | None) -> dict[str, str]:
-    if not headers:
+def _proxy_headers(given: Mapping[str, Any] | None, proxy: str) -> dict[str, str]:
+    headers = given or {}
+    login = headers.get("proxy_basic_auth") or login_of(proxy)
+    if not login and not headers:
         return {}
     from urllib3.util import make_headers
 
     redact.register(headers.get("proxy_basic_auth"), headers.get("basic_auth"))
     return make_headers(
-        proxy_basic_auth=headers.get("proxy_basic_auth"),
+        proxy_basic_auth=login or None,
         basic_auth=headers.get("basic_auth"),
         user_agent=headers.get("user_agent"),
     )

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from .. import redact
 from ..cache import cache_dir
 from ..errors import InputError, SourceUnavailableError
+from ..proxies import login_of, proxy_of_environment
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -95,7 +95,7 @@ def download(url: str) -> bytes:
     retries = urllib3.Retry(total=2 + _REDIRECTS, connect=2, read=2, redirect=_REDIRECTS, status=0, backoff_factor=0.3)
     deadline = time.monotonic() + _TOTAL_SECONDS
     try:
-        with _pool(parts) as pool:
+        with _pool(target) as pool:
             response = pool.request(
                 "GET",
                 target,
@@ -134,20 +134,16 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _pool(parts: SplitResult) -> PoolManager:
+def _pool(url: str) -> PoolManager:
     import urllib3
 
     # The default context reads SSL_CERT_FILE and SSL_CERT_DIR; PoolManager's own would not.
     context = ssl.create_default_context()
-    proxy = "" if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme, "")
+    proxy = proxy_of_environment(url)
     if not proxy:
         return urllib3.PoolManager(ssl_context=context)
-    at = urlsplit(proxy)
-    headers = None
-    if at.password is not None:
-        login = f"{unquote(at.username or '')}:{unquote(at.password)}"
-        redact.register(at.password, unquote(at.password), login)
-        headers = urllib3.make_headers(proxy_basic_auth=login)
+    login = login_of(proxy)
+    headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
     return urllib3.ProxyManager(proxy, ssl_context=context, proxy_headers=headers)
 
 
