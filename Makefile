@@ -4,10 +4,10 @@
 BIN := $(CURDIR)/.venv/bin
 COLLECTION := ansible_collections/iac/gitops
 PYTEST_ARGS ?=
-# Each worker has a control plane of its own, of two gigabytes in the end, and waits half of the time: a third one where
-# there is memory for it. A file's tests stay together, in the order of the files: the long ones come first. Tools that
-# are missing are built before, where the progress is seen.
-WORKERS ?= $(shell cat /proc/meminfo 2>/dev/null | awk '/MemAvailable/ { more = $$2 > 9000000 } END { print more ? 3 : 2 }')
+# Each worker has a control plane of its own, of two gigabytes in the end, and waits half of the time: four where there is
+# memory for them, else two. A file's tests stay together, in the order of the files: the long ones come first. Tools
+# that are missing are built before, where the progress is seen.
+WORKERS ?= $(shell cat /proc/meminfo 2>/dev/null | awk '/MemAvailable/ { more = $$2 > 12000000 } END { print more ? 4 : 2 }')
 BENCH_ARGS ?=
 
 # Only `make demo CONTEXT=...` leads the demo to another cluster, never a variable that happens to be exported.
