@@ -8,7 +8,7 @@ import pulumi
 
 from ..core.controllers import ApplicationSpec, application_objects
 from ..core.objects import KubeObject, annotations_of
-from .options import camel, given, plain, require_gitops_provider
+from .options import given, plain, require_gitops_provider, uncamel
 from .resources import Sync, SyncArgs
 from .wiring import wire
 
@@ -144,12 +144,8 @@ class Application(pulumi.ComponentResource):
         self.register_outputs({"name": self.name, "revision": self.revision, "sync": self.sync, "health": self.health})
 
 
-# Names of the schema -> names of the engine.
-_HELM = {camel(name): name for name in ("release_name", "value_files", "values_from")}
-
-
 def _chart(helm: Mapping[str, Any]) -> dict[str, Any]:
-    return {_HELM.get(key, key): value for key, value in helm.items()}
+    return uncamel(helm, "release_name", "value_files", "values_from")
 
 
 def _watched(objects: list[KubeObject], spec: ApplicationSpec) -> list[KubeObject]:

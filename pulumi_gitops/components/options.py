@@ -15,6 +15,15 @@ def camel(name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
+def uncamel(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return a mapping with the engine's names in place of the schema's, for the keys that are named.
+
+    All other keys stay: in Python the engine's names are given, too.
+    """
+    known = {camel(name): name for name in names}
+    return {known.get(key, key): value for key, value in values.items()}
+
+
 def given(args: Mapping[str, Any], kind: type) -> dict[str, Any]:
     """Return the arguments of a component that have a value.
 

@@ -7,7 +7,7 @@ from typing import NotRequired, Optional, TypedDict
 import pulumi
 
 from ..core.controllers import RepositorySpec, repository_objects
-from .options import camel, given, plain, require_gitops_provider
+from .options import given, plain, require_gitops_provider, uncamel
 from .wiring import secret_credentials, wire
 
 
@@ -116,5 +116,4 @@ class Repository(pulumi.ComponentResource):
 
 
 def _layer(selector: Mapping[str, str]) -> dict[str, str]:
-    """Return a layer selector with the names of the engine, from those of the schema."""
-    return {"media_type" if key == camel("media_type") else key: value for key, value in selector.items()}
+    return uncamel(selector, "media_type")

@@ -15,6 +15,8 @@ import time
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pulumi_gitops.core.controllers.openpgp import crc24
+
 _SIGNATURE, _PUBLIC_KEY, _USER_ID = 2, 6, 13  # kinds of packets
 _OF_DATA, _OF_A_USER_ID = 0x00, 0x13  # kinds of signatures; the second a positive certification
 _CREATED, _ISSUER, _KEY_FLAGS, _FINGERPRINT = 2, 16, 27, 33  # kinds of subpackets
@@ -86,14 +88,5 @@ def _number(data: bytes) -> bytes:
 
 def _armoured(what: str, data: bytes) -> bytes:
     lines = textwrap.wrap(base64.b64encode(data).decode(), 64)
-    checksum = "=" + base64.b64encode(_crc24(data).to_bytes(3)).decode()
+    checksum = "=" + base64.b64encode(crc24(data).to_bytes(3)).decode()
     return "\n".join([f"-----BEGIN PGP {what}-----", "", *lines, checksum, f"-----END PGP {what}-----"]).encode()
-
-
-def _crc24(data: bytes) -> int:
-    crc = 0xB704CE
-    for byte in data:
-        crc ^= byte << 16
-        for _ in range(8):
-            crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
-    return crc

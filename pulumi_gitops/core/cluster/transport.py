@@ -240,9 +240,9 @@ def _may_repeat(method: str, error: HTTPError) -> bool:
     return method in _REPEATABLE
 
 
-def _hung_up(error: BaseException) -> bool:
-    """Whether a TLS connection ended without a word, as those to a server that is being stopped do."""
-    return isinstance(error, SSLError) and any(isinstance(cause, ssl.SSLEOFError) for cause in error.args)
+def _hung_up(error: SSLError) -> bool:
+    """Tell whether a TLS connection ended without a word, as those to a server that is being stopped do."""
+    return any(isinstance(cause, ssl.SSLEOFError) for cause in error.args)
 
 
 def _decoded(data: bytes, doing: str) -> Any:

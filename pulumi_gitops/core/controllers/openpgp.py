@@ -104,7 +104,7 @@ def _dearmoured(body: str, checksum: str) -> bytes:
         data = base64.b64decode("".join(body.split()), validate=True)
     except ValueError as e:
         raise ValueError("is damaged: it is not base64") from e
-    if checksum and base64.b64decode(checksum) != _crc24(data).to_bytes(3):
+    if checksum and base64.b64decode(checksum) != crc24(data).to_bytes(3):
         raise ValueError("is damaged: its checksum is wrong")
     return data
 
@@ -140,7 +140,8 @@ def _packets(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield kind, data[start:at]
 
 
-def _crc24(data: bytes) -> int:
+def crc24(data: bytes) -> int:
+    """Return the checksum of armour (RFC 4880, 6.1)."""
     crc = 0xB704CE
     for byte in data:
         crc ^= byte << 16

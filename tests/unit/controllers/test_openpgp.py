@@ -9,6 +9,7 @@ import pytest
 
 from pulumi_gitops.core.controllers import ControllerSpec, ProjectSpec
 from pulumi_gitops.core.controllers.argocd import manifests
+from pulumi_gitops.core.controllers.openpgp import crc24
 from pulumi_gitops.core.errors import InputError
 from tests.support.pgpsig import PgpKey
 
@@ -95,6 +96,11 @@ def test_what_is_not_the_one_public_key_of_that_id_is_refused_and_not_repeated(t
         ControllerSpec(gpg_keys={TEAM.id: text})
     assert caught.value.hint
     assert not text or text not in str(caught.value.as_dict())
+
+
+def test_the_checksum_of_armour_is_that_of_the_standard():
+    assert crc24(b"") == 0xB704CE  # where it starts
+    assert crc24(b"123456789") == 0x21CF02  # the check value of CRC-24/OPENPGP
 
 
 @pytest.mark.parametrize("key", ["team", "4aee18f83afdeb23", TEAM.id[8:]], ids=["word", "small letters", "short"])

@@ -17,6 +17,8 @@ from typing import Any
 from ...objects import KubeObject, ObjectRef
 
 REQUEST_ANNOTATION = "reconcile.fluxcd.io/requestedAt"
+# With the token of a request it makes helm-controller forget how often it has failed.
+RESET_ANNOTATION = "reconcile.fluxcd.io/resetAt"
 # "main@sha1:<commit>", "v1.0@sha1:<commit>", "sha1:<commit>", "latest@sha256:<digest>"
 _REVISION = re.compile(r"(?:(?P<name>.+)@)?(?P<algorithm>sha1|sha256):(?P<digest>[0-9a-f]+)")
 # Messages that say nothing about the object: a component is starting, the network hiccups, something comes first.

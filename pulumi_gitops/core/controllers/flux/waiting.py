@@ -14,7 +14,7 @@ from ...deploy import Progress, ProgressCallback
 from ...errors import ControllerError, GitOpsError, NotFoundError, SyncFailedError, SyncTimeoutError
 from ...objects import KubeObject, ObjectRef
 from ..names import is_commit
-from .status import REQUEST_ANNOTATION, FluxStatus, Outcome, digest_of, hint_for, is_transient, read
+from .status import REQUEST_ANNOTATION, RESET_ANNOTATION, FluxStatus, Outcome, digest_of, hint_for, is_transient, read
 from .wiring import source_ref
 
 # A Secret or source made a moment ago may not have reached the controller: a failure counts once it lasted.
@@ -225,15 +225,21 @@ def source_of(application: KubeObject) -> ObjectRef:
     return source_ref(str(found["kind"]), str(found["name"]), str(found.get("namespace") or ref.namespace))
 
 
-def request(cluster: Cluster, ref: ObjectRef) -> str:
+def request(cluster: Cluster, ref: ObjectRef, *, reset: bool = False) -> str:
     """Ask a controller to reconcile an object now; return the token that tells when it has.
+
+    Args:
+        cluster: Cluster of Flux.
+        ref: The object.
+        reset: Have helm-controller forget how often a HelmRelease has failed.
 
     Raises:
         ControllerError: There is no such object.
     """
     token = dt.datetime.now(dt.UTC).isoformat()
+    annotations = {REQUEST_ANNOTATION: token, **({RESET_ANNOTATION: token} if reset else {})}
     try:
-        cluster.patch(ref, {"metadata": {"annotations": {REQUEST_ANNOTATION: token}}})
+        cluster.patch(ref, {"metadata": {"annotations": annotations}})
     except NotFoundError as error:
         raise ControllerError(
             f"there is no {ref}", hint="Check its name, and the namespace: it is the one of Flux."

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterator
 
@@ -12,12 +11,10 @@ from ...deploy import DeployResult, ProgressCallback, ReleaseSpec, deploy
 from ...deploy.model import ignore_progress
 from ...errors import GitOpsError, NotReadyError, SyncFailedError, SyncTimeoutError
 from ...objects import ObjectRef
-from ..flux.status import REQUEST_ANNOTATION, Outcome, read
+from ..flux.status import Outcome, read
 from ..flux.waiting import Wait, request, source_of
 from ..flux.wiring import helm_release_ref
 
-# With the token of a request it makes helm-controller forget how often it has failed.
-_RESET_ANNOTATION = "reconcile.fluxcd.io/resetAt"
 # It says so before it tries anything, so this is about a controller that does not run.
 _TAKE_UP_SECONDS = 10.0
 # The first one that fits counts: what is particular stands before what is general.
@@ -90,8 +87,7 @@ def _try_again(cluster: Cluster, release: ReleaseSpec) -> None:
     source = source_of(live)
     if cluster.find(source) is not None:
         request(cluster, source)
-    token = dt.datetime.now(dt.UTC).isoformat()
-    cluster.patch(ref, {"metadata": {"annotations": {REQUEST_ANNOTATION: token, _RESET_ANNOTATION: token}}})
+    request(cluster, ref, reset=True)
     _await_taken_up(cluster, ref)
 
 
