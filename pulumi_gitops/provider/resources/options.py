@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-from ...components.options import camel
+from ...components.options import camel, uncamel
 from ...core.delivery import SET_OPTIONS, ReleaseOptions
 from ..values import has_unknown
 from .base import Values
@@ -17,7 +17,6 @@ OPTIONS: Final = {
 } | {"release": "name"}
 # The inputs that decide over the set of objects.
 SET: Final = frozenset(map(camel, SET_OPTIONS))
-_CHART: Final = {"valueFiles": "value_files", "releaseName": "release_name"}
 
 
 def release_options(inputs: Values, *, approval: bool = True) -> ReleaseOptions:
@@ -34,5 +33,5 @@ def release_options(inputs: Values, *, approval: bool = True) -> ReleaseOptions:
         if key in inputs and key not in left_out and not has_unknown(inputs[key])
     }
     if isinstance(given.get("helm"), dict):
-        given["helm"] = {_CHART.get(key, key): value for key, value in given["helm"].items()}
+        given["helm"] = uncamel(given["helm"], "value_files", "release_name")
     return ReleaseOptions(**given)
