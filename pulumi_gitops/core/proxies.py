@@ -50,6 +50,15 @@ def in_networks(host: str, entries: Iterable[str]) -> bool:
     return False
 
 
+def is_proxy(url: str) -> bool:
+    """Tell whether a URL can be that of a proxy: http or https, with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def login_of(proxy: str) -> str:
     """Return "user:password" when the URL of a proxy holds them, "" otherwise. They are kept out of all output."""
     parts = urlsplit(proxy)

@@ -8,6 +8,7 @@ import pytest
 from pulumi_gitops.core import redact
 from pulumi_gitops.core.cluster import ConnectionOptions
 from pulumi_gitops.core.cluster.connection import resolve
+from pulumi_gitops.core.errors import ClusterConfigError
 from pulumi_gitops.core.proxies import proxy_of_environment
 
 PROXY = "http://proxy.example.com:3128"
@@ -67,8 +68,30 @@ def test_the_login_in_the_url_of_a_proxy_reaches_the_proxy_and_no_output():
     assert "canary" not in repr(endpoint)
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://ci:canary-7@proxy.example.com:port",
+        "ci:canary-7@proxy.example.com:3128",
+        "socks5://ci:canary-7@proxy.example.com",
+        "http://ci:canary-7@[proxy",
+        "https://",
+    ],
+)
+def test_what_is_no_proxy_is_told_with_where_it_may_come_from_and_not_repeated(monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    for options in ({"proxy": proxy}, {}):
+        with pytest.raises(ClusterConfigError, match=r"the proxy for https://api.example.com has no") as caught:
+            resolve(ConnectionOptions(host="api.example.com", **options))
+        assert "HTTPS_PROXY" in caught.value.hint
+        assert "canary" not in str(caught.value.as_dict())
+
+
 def test_a_login_of_the_options_comes_before_that_of_the_url():
     headers = {"proxy_basic_auth": "other:login-2", "user_agent": "ci"}
-    options = ConnectionOptions(host="api.example.com", proxy="http://ci:pass@proxy.example.com", proxy_headers=headers)
+    options = ConnectionOptions(
+        host="api.example.com", proxy="http://ci:url-login-1@proxy.example.com", proxy_headers=headers
+    )
     expected = {"proxy-authorization": "Basic b3RoZXI6bG9naW4tMg==", "user-agent": "ci"}
     assert resolve(options).proxy_headers == expected
+    assert "url-login-1" not in redact.redact("it is url-login-1")

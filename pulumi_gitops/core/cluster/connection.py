@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from .. import redact
 from ..errors import ClusterConfigError
-from ..proxies import in_networks, login_of, proxy_of_environment
+from ..proxies import in_networks, is_proxy, login_of, proxy_of_environment
 from . import kubeconfig
 from .settings import ConnectionOptions, Endpoint
 
@@ -135,6 +135,13 @@ def _endpoint(
     if options.impersonate_user or options.impersonate_groups:
         headers = _impersonating(headers, options)
     proxy = _proxy_for(options, server, proxy)
+    if proxy and not is_proxy(proxy):
+        # It is not shown: there may be a password in it.
+        raise ClusterConfigError(
+            f"{origin}: the proxy for {server} has no http or https URL",
+            hint="http://proxy.example.com:3128. It is the option proxy, else proxy-url of the kubeconfig, else "
+            "HTTPS_PROXY or HTTP_PROXY of the environment.",
+        )
     return Endpoint(
         server=server,
         ssl_context=context,
@@ -333,7 +340,8 @@ def _proxy_for(options: ConnectionOptions, server: str, from_kubeconfig: str) ->
 
 def _proxy_headers(given: Mapping[str, Any] | None, proxy: str) -> dict[str, str]:
     headers = given or {}
-    login = headers.get("proxy_basic_auth") or login_of(proxy)
+    of_url = login_of(proxy)
+    login = headers.get("proxy_basic_auth") or of_url
     if not login and not headers:
         return {}
     from urllib3.util import make_headers
